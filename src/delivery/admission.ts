@@ -1,0 +1,67 @@
+import type { Registration } from '../options.js';
+import type { RefusalReason } from '../types.js';
+import { type HeaderChange, STREAM_HEADERS } from '../wire/head.js';
+import type { Registry } from './registry.js';
+import { isGone, type RawResponse, sendHead } from './sinks/response.js';
+
+/** What decides whether a connection is let in. */
+export interface AdmissionRules {
+  registry: Registry;
+  draining: boolean;
+  maxConnections: number | undefined;
+  maxConnectionsPerUser: number | undefined;
+}
+
+/** Responses that carry a stream, of any hub. */
+const registered = new WeakSet<RawResponse>();
+
+const REFUSAL_HEADERS: readonly HeaderChange[] = [
+  { name: 'Content-Type', value: 'text/plain; charset=utf-8' },
+  { name: 'Cache-Control', value: 'no-store' },
+];
+
+/** A reconnection time that spreads clients which are sent away together: once to three times the usual, at least 1 s. */
+export function jitteredRetry(retryMs: number): number {
+  const base = Math.max(retryMs, 1000);
+  return Math.min(Math.round(base * (1 + 2 * Math.random())), 2 ** 31 - 1);
+}
+
+/** Lets a response in, with its head sent, or refuses it: then it is answered, and nothing of it is kept. */
+export function admit(
+  userId: string,
+  res: RawResponse,
+  { settings, headers, signal }: Registration,
+  { registry, draining, maxConnections, maxConnectionsPerUser }: AdmissionRules,
+): RefusalReason | undefined {
+  const streamHeaders = [...STREAM_HEADERS, ...headers];
+  if (isGone(res)) return 'gone';
+  if (registered.has(res)) return 'duplicate';
+  if (res.req?.method === 'HEAD') {
+    sendHead(res, 200, streamHeaders);
+    res.end();
+    return 'head';
+  }
+  if (signal?.aborted === true) {
+    sendHead(res, 200, streamHeaders);
+    res.end();
+    return 'gone';
+  }
+  const full = maxConnections !== undefined && registry.all.size >= maxConnections;
+  if (draining || full) {
+    // An EventSource takes any status but 200 as final, and would never come back.
+    sendHead(res, 200, streamHeaders);
+    res.end(`retry: ${jitteredRetry(settings.retryMs)}\n\n`);
+    return draining ? 'draining' : 'limit';
+  }
+  const own = registry.users.get(userId)?.size ?? 0;
+  if (maxConnectionsPerUser !== undefined && own >= maxConnectionsPerUser) {
+    const retryAfter = { name: 'Retry-After', value: Math.ceil(jitteredRetry(settings.retryMs) / 1000) };
+    const bare = res.headersSent === true;
+    sendHead(res, 429, [...headers, ...REFUSAL_HEADERS, retryAfter]);
+    res.end(bare ? undefined : 'Too many connections of this user.\n');
+    return 'user-limit';
+  }
+  sendHead(res, 200, streamHeaders);
+  registered.add(res);
+  return undefined;
+}

@@ -1,0 +1,40 @@
+import { Frame } from '../wire/frame.js';
+
+/** One frame or several; one is the usual case and needs no array. */
+export type Frames = Frame | readonly Frame[];
+
+/** What one write takes: frames joined, as text while one connection writes them, as one Buffer when several do. */
+export class Chunk {
+  readonly frames: Frames;
+  readonly text: string;
+  readonly byteLength: number;
+  /** Several connections write it. */
+  shared = false;
+  #bytes: Buffer | undefined;
+
+  constructor(frames: Frames) {
+    this.frames = frames;
+    if (frames instanceof Frame) {
+      ({ text: this.text, byteLength: this.byteLength } = frames);
+      return;
+    }
+    let text = '';
+    let byteLength = 0;
+    for (const frame of frames) {
+      text += frame.text;
+      byteLength += frame.byteLength;
+    }
+    this.text = text;
+    this.byteLength = byteLength;
+  }
+
+  /** Bytes equal UTF-16 units only in ASCII, which is written faster as latin1. */
+  get encoding(): 'latin1' | 'utf8' {
+    return this.byteLength === this.text.length ? 'latin1' : 'utf8';
+  }
+
+  get bytes(): Buffer {
+    this.#bytes ??= Buffer.from(this.text, this.encoding);
+    return this.#bytes;
+  }
+}

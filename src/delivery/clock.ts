@@ -1,0 +1,107 @@
+import { MAX_TIMER_MS } from '../wire/fields.js';
+
+/** Something that wants to be woken; the clock keeps its place in the field, and nobody else touches it. */
+export interface Wakeable {
+  wakeSlot: number | undefined;
+  /** @returns when to wake it next, on the clock's time; `undefined` = not again */
+  wake(now: number): number | undefined;
+}
+
+const FINEST_SLOT_MS = 10;
+const SLOTS_PER_DELAY = 256;
+
+/** The width of the slot for a delay: 10 ms, doubled until it is at most 1 % of a long delay; so slots stay few. */
+function slotWidth(delayMs: number): number {
+  let width = FINEST_SLOT_MS;
+  while (width * SLOTS_PER_DELAY < delayMs) width *= 2;
+  return width;
+}
+
+/**
+ * One timer for everything a hub waits for. Wake-ups are gathered in slots, so the number of timers does not grow with
+ * connections; one may come up to 10 ms late, or 1 % of its delay. Its time is monotonic: a step of the system clock
+ * neither delays a heartbeat nor ends a connection.
+ */
+export class Clock {
+  /** Slot (its time in ms) to those due in it. */
+  readonly #slots = new Map<number, Set<Wakeable>>();
+  #timer: NodeJS.Timeout | undefined;
+  #armedAt = Number.POSITIVE_INFINITY;
+  #latest = 0;
+  #stopped = false;
+
+  /** Milliseconds on a monotonic scale. */
+  now(): number {
+    this.#latest = Math.max(this.#latest, performance.now());
+    return this.#latest;
+  }
+
+  /** Wakes `who` at `at`, or earlier if it is already due earlier. */
+  wakeAt(who: Wakeable, at: number): void {
+    if (this.#stopped) return;
+    const width = slotWidth(at - this.now());
+    const slot = Math.ceil(at / width) * width;
+    if (who.wakeSlot !== undefined) {
+      if (who.wakeSlot <= slot) return;
+      this.cancel(who);
+    }
+    who.wakeSlot = slot;
+    const due = this.#slots.get(slot);
+    if (due === undefined) this.#slots.set(slot, new Set([who]));
+    else due.add(who);
+    if (slot < this.#armedAt) this.#arm(slot);
+  }
+
+  cancel(who: Wakeable): void {
+    if (who.wakeSlot === undefined) return;
+    const due = this.#slots.get(who.wakeSlot);
+    due?.delete(who);
+    if (due?.size === 0) this.#slots.delete(who.wakeSlot);
+    who.wakeSlot = undefined;
+    if (this.#slots.size === 0) this.#disarm();
+  }
+
+  /** Ends it: nobody is woken any more, and no timer is left. */
+  stop(): void {
+    this.#stopped = true;
+    this.#slots.clear();
+    this.#disarm();
+  }
+
+  #arm(slot: number): void {
+    clearTimeout(this.#timer);
+    this.#armedAt = slot;
+    const delay = Math.min(Math.max(1, Math.ceil(slot - this.now())), MAX_TIMER_MS);
+    this.#timer = setTimeout(() => this.#fire(slot), delay);
+    // A hub that only waits for its next heartbeat must not keep the process alive; its sockets do that.
+    this.#timer.unref();
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#armedAt = Number.POSITIVE_INFINITY;
+  }
+
+  #fire(slot: number): void {
+    this.#disarm();
+    // Node may fire a timer a millisecond early; what it was armed for is due all the same.
+    this.#latest = Math.max(this.#latest, slot);
+    const now = this.now();
+    const due = [...this.#slots.keys()].filter((each) => each <= now).sort((a, b) => a - b);
+    for (const each of due) {
+      const wakeables = this.#slots.get(each);
+      this.#slots.delete(each);
+      for (const who of wakeables ?? []) {
+        // A wake-up may have cancelled one that shares its slot.
+        if (who.wakeSlot !== each) continue;
+        who.wakeSlot = undefined;
+        const next = who.wake(now);
+        if (next !== undefined) this.wakeAt(who, next);
+      }
+    }
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const each of this.#slots.keys()) earliest = Math.min(earliest, each);
+    if (earliest < this.#armedAt) this.#arm(earliest);
+  }
+}

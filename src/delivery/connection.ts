@@ -1,0 +1,347 @@
+import type { ConnectionSettings } from '../options.js';
+import type { ConnectionId, DisconnectReason, GapReason } from '../types.js';
+import { encodeRetry, Frame } from '../wire/frame.js';
+import { Chunk, type Frames } from './chunk.js';
+import type { Clock, Wakeable } from './clock.js';
+import type { Flushable, Flusher, Joiner } from './flusher.js';
+import { LOSS, type PushOutcome, Queue } from './queue.js';
+import type { Sink, SinkOwner } from './sinks/sink.js';
+
+/** What connections share, and whom they tell. */
+export interface ConnectionHost {
+  readonly clock: Clock;
+  readonly flusher: Flusher;
+  /** Counts what a connection refused or dropped, and how far its queue grew. */
+  dropped(oldest: number, newest: number): void;
+  queued(items: number, bytes: number): void;
+  /** Tells of a gap. @returns the frame that tells the client, if it is to be told */
+  gap(connection: Connection, lastEventId: string, reason: GapReason): Frame | undefined;
+  /** The heartbeat these settings ask for. */
+  heartbeat(settings: ConnectionSettings): Frame;
+  /** It stopped taking frames; called once. */
+  left(connection: Connection, reason: DisconnectReason): void;
+  /** Its response is over; called once, after `left`. */
+  gone(connection: Connection): void;
+}
+
+/** A write to a client that is behind; small enough that one after the other shows progress. */
+const BEHIND_BYTES = 64 * 1024;
+/** A write to a client that keeps up; joining more would only cost memory. */
+const JOIN_BYTES = 1024 * 1024;
+const STALL_LOOKS = 4;
+
+/** One client: its place in the stream, what waits for it, and its end. */
+export class Connection implements Flushable, Wakeable, SinkOwner {
+  readonly connId: ConnectionId;
+  readonly userId: string;
+  readonly settings: ConnectionSettings;
+  /** Names of the rooms it is in; made with the first. The registry keeps it. */
+  rooms: Set<string> | undefined;
+  /** On the clock's time. */
+  readonly connectedAt: number;
+  /** The place in the send order it resumed from; `undefined` when it asked for none. */
+  position: number | undefined;
+  /** Rooms it left, with the place up to which it was served there; only of one that has a position. */
+  leftRooms: Map<string, number> | undefined;
+  dirty = false;
+  wakeSlot: number | undefined;
+
+  readonly #host: ConnectionHost;
+  #sink: Sink | undefined;
+  #state: 'open' | 'ending' | 'ended' = 'open';
+  /** Frames of this tick for a client that keeps up. */
+  #fresh: Frame | Frame[] | undefined;
+  /** What waits for a client that is behind. */
+  #queue: Queue | undefined;
+  /** What is left of a frame larger than one write to a client that is behind. */
+  #rest: Buffer | undefined;
+  /** A write was answered `false`, and the drain has not come. */
+  #stalled = false;
+  #pingDue = false;
+  #pingAt: number;
+  #endsAt: number;
+  /** While data waits: when the socket last took some, and what its progress was then. */
+  #movedAt: number | undefined;
+  #progress = '';
+  /** Lets go of what could end it from outside. */
+  #letGo: (() => void) | undefined;
+  /** The last id written to the client. */
+  #sentId: string;
+  /** Order of the newest frame with an id that it accepted. */
+  #cursor = 0;
+
+  constructor(host: ConnectionHost, connId: string, userId: string, settings: ConnectionSettings, lastEventId = '') {
+    this.#host = host;
+    this.connId = connId;
+    this.userId = userId;
+    this.settings = settings;
+    this.#sentId = lastEventId;
+    const { keepAliveMs, maxLifetimeMs } = settings;
+    const now = host.clock.now();
+    this.connectedAt = now;
+    this.#pingAt = keepAliveMs === 0 ? Number.POSITIVE_INFINITY : now + keepAliveMs;
+    // Up to 10 % less, so that clients that came together do not leave together; 1 % is for the clock's slots.
+    this.#endsAt =
+      maxLifetimeMs === undefined ? Number.POSITIVE_INFINITY : now + maxLifetimeMs * (0.99 - Math.random() * 0.09);
+  }
+
+  get open(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Order of the newest frame with an id that it accepted; what is older goes without its id. */
+  get cursor(): number {
+    return this.#cursor;
+  }
+
+  /** Starts to write to `sink`, the first frame at once. */
+  start(sink: Sink, first: Frame): void {
+    this.#sink = sink;
+    this.#write(new Chunk(first), first);
+    this.#wakeAt(Math.min(this.#pingAt, this.#endsAt));
+  }
+
+  /** Takes one frame for the client. */
+  push(frame: Frame): PushOutcome {
+    if (this.#state !== 'open') return 'refused';
+    if (this.#stalled || this.#queue !== undefined) {
+      const outcome = this.#enqueue(frame);
+      if (outcome !== 'accepted') return outcome;
+    } else if (this.#fresh === undefined) {
+      this.#fresh = frame;
+    } else if (this.#fresh instanceof Frame) {
+      this.#fresh = [this.#fresh, frame];
+    } else {
+      this.#fresh.push(frame);
+    }
+    if (frame.id !== undefined) this.#cursor = frame.order;
+    if (!this.#stalled) this.#host.flusher.mark(this);
+    return 'accepted';
+  }
+
+  /** Takes frames that are resent; they go behind what waits, and are never dropped. */
+  pushReplay(frames: readonly Frame[]): void {
+    if (this.#state !== 'open' || frames.length === 0) return;
+    this.#queue ??= new Queue();
+    const waiting = this.#takeFresh();
+    if (waiting !== undefined) this.#queue.pushReplay(waiting instanceof Frame ? [waiting] : waiting);
+    this.#queue.pushReplay(frames);
+    for (const { id, order } of frames) if (id !== undefined) this.#cursor = Math.max(this.#cursor, order);
+    if (!this.#stalled) this.#host.flusher.mark(this);
+  }
+
+  /** Ends it: gracefully, after what it accepted, or at once when its client cannot take that. */
+  close(reason: DisconnectReason, retryMs?: number): void {
+    if (this.#state !== 'open') return;
+    if (retryMs !== undefined) this.push(encodeRetry(retryMs));
+    this.#state = 'ending';
+    this.#host.left(this, reason);
+    if (reason === 'stalled' || reason === 'backpressure') this.destroy();
+    else {
+      this.#watchProgress();
+      this.#host.flusher.mark(this);
+    }
+  }
+
+  /** Ends it when the signal aborts. */
+  endWith(signal: AbortSignal): void {
+    const abort = () => this.close('aborted');
+    signal.addEventListener('abort', abort, { once: true });
+    this.#letGo = () => signal.removeEventListener('abort', abort);
+  }
+
+  /** Cuts the client off. */
+  destroy(): void {
+    const sink = this.#sink;
+    this.#finish();
+    sink?.destroy();
+  }
+
+  drained(): void {
+    this.#stalled = false;
+    this.#movedAt = undefined;
+    if (this.#queue?.empty && this.#rest === undefined) this.#queue = undefined;
+    if (this.#state === 'ending') this.#watchProgress();
+    if (this.#queue !== undefined || this.#state === 'ending') this.#host.flusher.mark(this);
+  }
+
+  closed(reason: DisconnectReason): void {
+    if (this.#state === 'open') {
+      this.#state = 'ending';
+      this.#host.left(this, reason);
+    }
+    this.#finish();
+  }
+
+  flush(join: Joiner): void {
+    if (this.#stalled || this.#state === 'ended') return;
+    if (this.#queue === undefined) {
+      const frames = this.#withPing(this.#takeFresh());
+      if (frames !== undefined) this.#writeAll(frames, join);
+    } else {
+      this.#pingDue = false;
+      while (!this.#stalled && this.#writeNext(this.#queue));
+      if (!this.#stalled) this.#queue = undefined;
+    }
+    if (this.#state === 'ending' && this.#queue === undefined && !this.#stalled) this.#sink?.end();
+  }
+
+  wake(now: number): number | undefined {
+    if (this.#state === 'ended') return undefined;
+    if (this.#movedAt !== undefined && this.#hasStalledOut(now, this.#movedAt)) {
+      if (this.#state === 'open') this.close('stalled');
+      else this.destroy();
+      return undefined;
+    }
+    if (now >= this.#endsAt) {
+      this.#endsAt = Number.POSITIVE_INFINITY;
+      this.close('lifetime');
+    }
+    if (this.#state === 'open' && now >= this.#pingAt) {
+      this.#pingAt = now + this.settings.keepAliveMs;
+      if (!this.#stalled) {
+        this.#pingDue = true;
+        this.#host.flusher.mark(this);
+      }
+    }
+    const pingAt = this.#state === 'open' ? this.#pingAt : Number.POSITIVE_INFINITY;
+    const next = Math.min(pingAt, this.#endsAt, this.#nextLook(now));
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
+  }
+
+  #enqueue(frame: Frame): PushOutcome {
+    this.#queue ??= new Queue();
+    const outcome = this.#queue.push(frame, this.settings);
+    const droppedOldest = this.#queue.takeDroppedOldest();
+    if (droppedOldest > 0 || outcome === 'refused') this.#host.dropped(droppedOldest, outcome === 'refused' ? 1 : 0);
+    this.#host.queued(this.#queue.items, this.#queue.bytes);
+    return outcome;
+  }
+
+  #takeFresh(): Frame | Frame[] | undefined {
+    const fresh = this.#fresh;
+    this.#fresh = undefined;
+    return fresh;
+  }
+
+  /** A heartbeat goes with what is written anyway, and never waits. */
+  #withPing(frames: Frame | Frame[] | undefined): Frame | Frame[] | undefined {
+    if (!this.#pingDue) return frames;
+    this.#pingDue = false;
+    const ping = this.#host.heartbeat(this.settings);
+    if (frames === undefined) return ping;
+    return frames instanceof Frame ? [frames, ping] : [...frames, ping];
+  }
+
+  /** Writes all that a client that keeps up got in this tick. */
+  #writeAll(frames: Frame | Frame[], join: Joiner): void {
+    if (frames instanceof Frame) {
+      this.#write(join(frames), frames);
+      return;
+    }
+    let run: Frame[] = [];
+    let bytes = 0;
+    for (const frame of frames) {
+      if (bytes > 0 && bytes + frame.byteLength > JOIN_BYTES) {
+        this.#write(join(run), run);
+        run = [];
+        bytes = 0;
+      }
+      run.push(frame);
+      bytes += frame.byteLength;
+    }
+    this.#write(join(run), run);
+  }
+
+  /** Writes the next piece for a client that is behind. @returns whether there was one */
+  #writeNext(queue: Queue): boolean {
+    if (this.#rest !== undefined) return this.#writeRest(this.#rest);
+    const run: Frame[] = [];
+    let bytes = 0;
+    for (let entry = queue.peek(); entry !== undefined; entry = queue.peek()) {
+      if (entry !== LOSS && bytes > 0 && bytes + entry.byteLength > BEHIND_BYTES) break;
+      queue.shift();
+      const frame = entry === LOSS ? this.#host.gap(this, lastId(run) ?? this.#sentId, 'dropped') : entry;
+      if (frame === undefined) continue;
+      run.push(frame);
+      bytes += frame.byteLength;
+    }
+    if (run.length === 0) return false;
+    const chunk = new Chunk(run);
+    if (bytes <= BEHIND_BYTES) {
+      this.#write(chunk, run);
+      return true;
+    }
+    this.#sentId = lastId(run) ?? this.#sentId;
+    return this.#writeRest(chunk.bytes);
+  }
+
+  #writeRest(rest: Buffer): true {
+    this.#rest = rest.length > BEHIND_BYTES ? rest.subarray(BEHIND_BYTES) : undefined;
+    this.#noteStall(this.#sink?.writeBytes(rest.subarray(0, BEHIND_BYTES)));
+    return true;
+  }
+
+  #write(chunk: Chunk, frames: Frames): void {
+    this.#sentId = lastId(frames) ?? this.#sentId;
+    this.#noteStall(this.#sink?.write(chunk));
+  }
+
+  #noteStall(taken: boolean | undefined): void {
+    if (taken !== false) return;
+    this.#stalled = true;
+    this.#watchProgress();
+  }
+
+  /** From now on the client has to take bytes. */
+  #watchProgress(): void {
+    this.#movedAt = this.#host.clock.now();
+    this.#progress = this.#sink?.progress() ?? '';
+    this.#wakeAt(this.#nextLook(this.#movedAt));
+  }
+
+  #hasStalledOut(now: number, movedAt: number): boolean {
+    const progress = this.#sink?.progress() ?? '';
+    if (progress !== this.#progress) {
+      this.#progress = progress;
+      this.#movedAt = now;
+      return false;
+    }
+    const { stallTimeoutMs } = this.settings;
+    return stallTimeoutMs > 0 && now - movedAt >= stallTimeoutMs;
+  }
+
+  #nextLook(now: number): number {
+    const { stallTimeoutMs } = this.settings;
+    if (this.#movedAt === undefined || stallTimeoutMs === 0) return Number.POSITIVE_INFINITY;
+    return Math.min(now + stallTimeoutMs / STALL_LOOKS, this.#movedAt + stallTimeoutMs);
+  }
+
+  #wakeAt(at: number): void {
+    if (at !== Number.POSITIVE_INFINITY) this.#host.clock.wakeAt(this, at);
+  }
+
+  #finish(): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#host.clock.cancel(this);
+    this.#letGo?.();
+    this.#letGo = undefined;
+    this.#sink?.detach();
+    this.#sink = undefined;
+    this.#fresh = undefined;
+    this.#queue = undefined;
+    this.#rest = undefined;
+    this.#host.gone(this);
+  }
+}
+
+/** The newest id among frames that are written together. */
+function lastId(frames: Frames): string | undefined {
+  if (frames instanceof Frame) return frames.id;
+  for (let index = frames.length - 1; index >= 0; index -= 1) {
+    const id = frames[index]?.id;
+    if (id !== undefined) return id;
+  }
+  return undefined;
+}

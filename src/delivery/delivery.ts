@@ -1,0 +1,203 @@
+import type { Reporter } from '../events.js';
+import type { ConnectionSettings } from '../options.js';
+import type { Counters } from '../stats.js';
+import type { DisconnectReason, GapReason } from '../types.js';
+import { encodeEvent, type Frame } from '../wire/frame.js';
+import type { Clock } from './clock.js';
+import type { Connection, ConnectionHost } from './connection.js';
+import { Flusher } from './flusher.js';
+import { Registry } from './registry.js';
+import { Replay, type ReplayLimits } from './replay.js';
+import { roomScope, type Scope } from './scope.js';
+
+/** What delivery is told by the class. */
+export interface DeliveryParts {
+  clock: Clock;
+  counters: Counters;
+  reporter: Reporter;
+  limits: ReplayLimits;
+  gapEvent: string | false;
+  heartbeat(settings: ConnectionSettings): Frame;
+  /** A fresh id for a place in the stream where no event is. */
+  positionId(): string;
+}
+
+const MAX_LEFT_ROOMS = 1000;
+
+/** Records frames and fans them out. Nothing in here is awaited: that is why nothing is lost between replay and live. */
+export class Delivery implements ConnectionHost {
+  readonly registry = new Registry();
+  readonly flusher = new Flusher();
+  readonly replay: Replay;
+  readonly clock: Clock;
+  readonly #parts: DeliveryParts;
+  /** Connections whose responses are not over: the open ones and those that leave. */
+  readonly #present = new Set<Connection>();
+  #whenEmpty: (() => void)[] = [];
+  #order = 0;
+  /** The latest id that stands for a place where no event is, and the place. */
+  #mark = { id: '', order: -1 };
+
+  constructor(parts: DeliveryParts) {
+    this.#parts = parts;
+    this.clock = parts.clock;
+    this.replay = new Replay(parts.limits, parts.clock);
+  }
+
+  /** The next place in the send order. */
+  nextOrder(): number {
+    this.#order += 1;
+    return this.#order;
+  }
+
+  /** Records a frame and gives it to all that it is for. @returns how many accepted it */
+  deliver(scope: Scope, frame: Frame): number {
+    this.replay.record(scope, frame);
+    return this.fanOut(this.#targets(scope), frame);
+  }
+
+  /** Gives a frame to connections, unrecorded. @returns how many accepted it */
+  fanOut(connections: Iterable<Connection>, frame: Frame): number {
+    let count = 0;
+    let overflowing: Connection[] | undefined;
+    for (const connection of connections) {
+      const outcome = connection.push(frame);
+      if (outcome === 'accepted') count += 1;
+      else if (outcome === 'overflow') {
+        overflowing ??= [];
+        overflowing.push(connection);
+      }
+    }
+    this.#parts.counters.sent += count;
+    // Only now: closing calls listeners, and they may register and close connections themselves.
+    for (const connection of overflowing ?? []) connection.close('backpressure');
+    return count;
+  }
+
+  /** Takes a connection in: what it missed first, then it is live, in one step. */
+  enter(connection: Connection, lastEventId: string | undefined, rooms: readonly string[], scopes: Scope[]): void {
+    this.#present.add(connection);
+    if (lastEventId !== undefined && lastEventId !== '') {
+      const known = this.replay.positionOf(lastEventId, scopes);
+      connection.position = known ?? 0;
+      this.#resume(connection, lastEventId, scopes, known === undefined ? 'unknown' : undefined);
+    }
+    this.registry.add(connection);
+    for (const room of rooms) this.registry.join(connection, room);
+  }
+
+  join(connection: Connection, room: string, lastEventId: string | undefined, replay: boolean): boolean {
+    if (!connection.open || connection.rooms?.has(room) === true) return false;
+    if (replay && connection.position !== undefined && lastEventId !== undefined) {
+      this.#resume(connection, lastEventId, [roomScope(room)], undefined, connection.leftRooms?.get(room));
+    }
+    return this.registry.join(connection, room);
+  }
+
+  leave(connection: Connection, room: string): boolean {
+    if (!this.registry.leave(connection, room)) return false;
+    if (connection.position !== undefined) {
+      connection.leftRooms ??= new Map();
+      connection.leftRooms.set(room, this.#order);
+      if (connection.leftRooms.size > MAX_LEFT_ROOMS) {
+        for (const oldest of connection.leftRooms.keys()) {
+          connection.leftRooms.delete(oldest);
+          break;
+        }
+      }
+    }
+    return true;
+  }
+
+  /** Cuts off all whose responses are not over. */
+  destroyAll(): void {
+    for (const connection of this.#present) connection.destroy();
+  }
+
+  /** Resolves when no response is open. */
+  whenEmpty(): Promise<void> {
+    if (this.#present.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#whenEmpty.push(resolve));
+  }
+
+  dropped(oldest: number, newest: number): void {
+    this.#parts.counters.droppedOldest += oldest;
+    this.#parts.counters.droppedNewest += newest;
+  }
+
+  queued(items: number, bytes: number): void {
+    const { counters } = this.#parts;
+    counters.queueItemsMax = Math.max(counters.queueItemsMax, items);
+    counters.queueBytesMax = Math.max(counters.queueBytesMax, bytes);
+  }
+
+  heartbeat(settings: ConnectionSettings): Frame {
+    return this.#parts.heartbeat(settings);
+  }
+
+  gap({ userId, connId }: Connection, lastEventId: string, reason: GapReason): Frame | undefined {
+    const { counters, reporter, gapEvent } = this.#parts;
+    counters.gaps[reason] += 1;
+    reporter.tell('gap', () => ({ userId, connId, lastEventId, reason }));
+    if (gapEvent === false) return undefined;
+    return encodeEvent({ event: gapEvent, text: JSON.stringify({ lastEventId, reason }) }, 0);
+  }
+
+  left(connection: Connection, reason: DisconnectReason): void {
+    const { counters, reporter } = this.#parts;
+    if (!this.registry.all.has(connection)) return;
+    this.registry.remove(connection);
+    if (reason === 'backpressure') counters.disconnectedByBackpressure += 1;
+    if (reason === 'stalled') counters.disconnectedByStall += 1;
+    const { userId, connId, connectedAt } = connection;
+    reporter.tell('disconnect', () => ({
+      userId,
+      connId,
+      reason,
+      durationMs: Math.round(this.clock.now() - connectedAt),
+    }));
+  }
+
+  gone(connection: Connection): void {
+    this.#present.delete(connection);
+    if (this.#present.size > 0) return;
+    const waiting = this.#whenEmpty;
+    this.#whenEmpty = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  #targets(scope: Scope): Iterable<Connection> {
+    if (scope.kind === 'all') return this.registry.all;
+    const map = scope.kind === 'user' ? this.registry.users : this.registry.rooms;
+    return map.get(scope.name) ?? [];
+  }
+
+  /** Gives a connection what these scopes sent after its position, and tells it what is no longer there. */
+  #resume(
+    connection: Connection,
+    lastEventId: string,
+    scopes: readonly Scope[],
+    unknown: 'unknown' | undefined,
+    servedUpTo = 0,
+  ): void {
+    const { frames, evicted } = this.replay.since(Math.max(connection.position ?? 0, servedUpTo), scopes);
+    const reason = unknown ?? (evicted ? 'evicted' : undefined);
+    const resent = frames.map((frame) => (frame.order < connection.cursor ? frame.withoutId() : frame));
+    this.#parts.counters.replayed += resent.length;
+    if (reason !== undefined) {
+      const gap = this.gap(connection, lastEventId, reason);
+      if (resent.length === 0) resent.push(this.#cursorFrame());
+      if (gap !== undefined) resent.unshift(gap);
+    }
+    connection.pushReplay(resent);
+  }
+
+  /** An empty event that moves a client's last id to here, so that it is told of one gap only once. */
+  #cursorFrame(): Frame {
+    if (this.#mark.order !== this.#order) {
+      this.#mark = { id: this.#parts.positionId(), order: this.#order };
+      this.replay.mark(this.#mark.id, this.#order);
+    }
+    return encodeEvent({ id: this.#mark.id, event: 'server:cursor', text: '' }, this.#order);
+  }
+}

@@ -1,0 +1,73 @@
+import { setImmediate } from 'node:timers';
+import { Frame } from '../wire/frame.js';
+import { Chunk, type Frames } from './chunk.js';
+
+/** Something with frames to write. */
+export interface Flushable {
+  /** Whether it waits for the flusher; only the flusher sets it. */
+  dirty: boolean;
+  flush(join: Joiner): void;
+}
+
+/** Makes the bytes of a list of frames, once for all neighbours that got the same ones. */
+export type Joiner = (frames: Frames) => Chunk;
+
+const SLICE_MS = 6;
+const LOOK_AT_TIME_EVERY = 8;
+
+function sameFrames(a: Frames, b: Frames): boolean {
+  if (a === b) return true;
+  if (a instanceof Frame || b instanceof Frame || a.length !== b.length) return false;
+  return a.every((frame, index) => frame === b[index]);
+}
+
+/**
+ * Writes what was sent in a tick at its end: all frames of a connection in one write, connections that got the same
+ * frames from one buffer. It works in slices of a few milliseconds, so that neither a burst nor very many connections hold
+ * the event loop.
+ */
+export class Flusher {
+  #dirty: Flushable[] = [];
+  #next = 0;
+  #scheduled = false;
+  #chunk: Chunk | undefined;
+
+  mark(who: Flushable): void {
+    if (who.dirty) return;
+    who.dirty = true;
+    this.#dirty.push(who);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#run());
+  }
+
+  #run(): void {
+    this.#scheduled = false;
+    const deadline = performance.now() + SLICE_MS;
+    while (this.#next < this.#dirty.length) {
+      const who = this.#dirty[this.#next];
+      this.#next += 1;
+      if (who === undefined) continue;
+      who.dirty = false;
+      who.flush(this.#join);
+      if (this.#next % LOOK_AT_TIME_EVERY === 0 && performance.now() > deadline) break;
+    }
+    if (this.#next < this.#dirty.length) {
+      this.#schedule();
+    } else {
+      this.#dirty = [];
+      this.#next = 0;
+      this.#chunk = undefined;
+    }
+  }
+
+  readonly #join: Joiner = (frames) => {
+    if (this.#chunk !== undefined && sameFrames(this.#chunk.frames, frames)) this.#chunk.shared = true;
+    else this.#chunk = new Chunk(frames);
+    return this.#chunk;
+  };
+}

@@ -1,0 +1,115 @@
+import { flag, readOptions } from '../checks.js';
+import { checkRoom } from '../names.js';
+import type {
+  EventData,
+  EventName,
+  JoinOptions,
+  RefusalReason,
+  RegisteredConnectionHandle,
+  RoomName,
+  SendOptions,
+} from '../types.js';
+import { encodeComment, type Frame } from '../wire/frame.js';
+import type { Connection } from './connection.js';
+import type { Delivery } from './delivery.js';
+
+/** Makes the frame of an event that goes to one connection; `undefined` when its data was refused and reported. */
+export type LiveEncoder = (data: unknown, options: SendOptions | undefined) => Frame | undefined;
+
+const joinSchema = { replay: flag(false) };
+
+/** One connection, as the application sees it. */
+export class ConnectionHandle<Events extends object> implements RegisteredConnectionHandle<Events> {
+  readonly #connection: Connection;
+  readonly #delivery: Delivery;
+  readonly #encode: LiveEncoder;
+  readonly lastEventId: string | undefined;
+
+  constructor(connection: Connection, delivery: Delivery, encode: LiveEncoder, lastEventId: string | undefined) {
+    this.#connection = connection;
+    this.#delivery = delivery;
+    this.#encode = encode;
+    this.lastEventId = lastEventId;
+  }
+
+  get connId(): string {
+    return this.#connection.connId;
+  }
+
+  get userId(): string {
+    return this.#connection.userId;
+  }
+
+  get rooms(): readonly string[] {
+    return [...(this.#connection.rooms ?? [])];
+  }
+
+  get closed(): boolean {
+    return !this.#connection.open;
+  }
+
+  get refused(): undefined {
+    return undefined;
+  }
+
+  close(): void {
+    this.#connection.close('server');
+  }
+
+  join(room: RoomName, options?: JoinOptions): boolean {
+    const { replay } = readOptions(joinSchema, options, 'options');
+    return this.#delivery.join(this.#connection, checkRoom(room), this.lastEventId, replay);
+  }
+
+  leave(room: RoomName): boolean {
+    return this.#delivery.leave(this.#connection, checkRoom(room));
+  }
+
+  send<Name extends EventName<Events> = 'message'>(
+    data: EventData<Events, Name>,
+    options?: SendOptions<Name> | undefined,
+  ): boolean {
+    const frame = this.#encode(data, options);
+    return frame !== undefined && this.#delivery.fanOut([this.#connection], frame) === 1;
+  }
+
+  comment(text: string): boolean {
+    return this.#delivery.fanOut([this.#connection], encodeComment(String(text))) === 1;
+  }
+}
+
+/** What the application gets for a connection that was refused: everything is allowed, nothing happens. */
+export class RefusedHandle<Events extends object> implements RegisteredConnectionHandle<Events> {
+  readonly connId = '';
+  readonly rooms: readonly string[] = [];
+  readonly closed = true;
+  readonly userId: string;
+  readonly lastEventId: string | undefined;
+  readonly refused: RefusalReason;
+
+  constructor(userId: string, lastEventId: string | undefined, refused: RefusalReason) {
+    this.userId = userId;
+    this.lastEventId = lastEventId;
+    this.refused = refused;
+  }
+
+  close(): void {}
+
+  join(room: RoomName): boolean {
+    checkRoom(room);
+    return false;
+  }
+
+  leave(room: RoomName): boolean {
+    checkRoom(room);
+    return false;
+  }
+
+  send(): boolean {
+    return false;
+  }
+
+  comment(): boolean {
+    return false;
+  }
+}

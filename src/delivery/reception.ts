@@ -1,0 +1,59 @@
+import type { Registration } from '../options.js';
+import type { RefusalReason } from '../types.js';
+import { encodeRetry } from '../wire/frame.js';
+import { requestedEventId } from '../wire/head.js';
+import { type AdmissionRules, admit } from './admission.js';
+import { Connection } from './connection.js';
+import type { Delivery } from './delivery.js';
+import { EVERYONE, roomScope, userScope } from './scope.js';
+import { NodeSink } from './sinks/node-sink.js';
+import type { RawResponse } from './sinks/response.js';
+
+/** How a request for a stream was answered. */
+export interface Received {
+  lastEventId: string | undefined;
+  /** Absent when it was refused. */
+  connection?: Connection;
+  refused?: RefusalReason;
+}
+
+/** Receives responses: lets them in or sends them away, and connects those that are in. */
+export class Reception {
+  readonly #delivery: Delivery;
+  readonly #instanceId: string;
+  readonly #limits: Pick<AdmissionRules, 'maxConnections' | 'maxConnectionsPerUser'>;
+  #connections = 0;
+  /** Nobody is let in any more. */
+  draining = false;
+
+  constructor(
+    delivery: Delivery,
+    instanceId: string,
+    limits: Pick<AdmissionRules, 'maxConnections' | 'maxConnectionsPerUser'>,
+  ) {
+    this.#delivery = delivery;
+    this.#instanceId = instanceId;
+    this.#limits = limits;
+  }
+
+  receive(userId: string, res: RawResponse, registration: Registration): Received {
+    const { settings, rooms, signal } = registration;
+    const delivery = this.#delivery;
+    // A heartbeat that cannot be encoded is an error here, and not when it is first due.
+    delivery.heartbeat(settings);
+    const lastEventId = registration.lastEventId ?? requestedEventId(res.req);
+    const { maxConnections, maxConnectionsPerUser } = this.#limits;
+    const rules = { registry: delivery.registry, draining: this.draining, maxConnections, maxConnectionsPerUser };
+    const refused = admit(userId, res, registration, rules);
+    if (refused !== undefined) return { lastEventId, refused };
+
+    this.#connections += 1;
+    const connId = `${this.#instanceId}-${this.#connections.toString(36)}`;
+    const connection = new Connection(delivery, connId, userId, settings, lastEventId);
+    connection.start(new NodeSink(res, connection), encodeRetry(settings.retryMs));
+    const scopes = [EVERYONE, userScope(userId), ...rooms.map(roomScope)];
+    delivery.enter(connection, lastEventId, rooms, scopes);
+    if (signal !== undefined) connection.endWith(signal);
+    return { lastEventId, connection };
+  }
+}

@@ -1,0 +1,211 @@
+import type { Frame } from '../wire/frame.js';
+import type { Clock, Wakeable } from './clock.js';
+import { Dormant, type Loss } from './dormant.js';
+import { Fifo } from './fifo.js';
+import { PositionIndex } from './position-index.js';
+import type { Scope } from './scope.js';
+
+/** Bounds of what is kept. */
+export interface ReplayLimits {
+  /** Events per scope. */
+  maxItems: number;
+  /** Idle time after which a user's or room's buffer goes; 0 = never. */
+  ttlMs: number;
+  /** User and room buffers. */
+  maxScopes: number;
+  /** UTF-8 bytes over all buffers. */
+  maxBytes: number;
+}
+
+/** What a client missed. */
+export interface Missed {
+  /** What is still there of it, in send order. */
+  frames: Frame[];
+  /** Something of it is not. */
+  evicted: boolean;
+}
+
+/** What one scope has kept; a link of the list that runs from the least recently used to the most. */
+class RecentBuffer {
+  readonly scope: Scope;
+  readonly frames = new Fifo<Frame>();
+  lost: Loss;
+  usedAt = 0;
+  older: RecentBuffer | undefined;
+  newer: RecentBuffer | undefined;
+
+  constructor(scope: Scope, lost: Loss) {
+    this.scope = scope;
+    this.lost = lost;
+  }
+}
+
+/** Recent events of every scope, each event once, and what of them is lost. */
+export class Replay implements Wakeable {
+  wakeSlot: number | undefined;
+
+  readonly #limits: ReplayLimits;
+  readonly #clock: Clock;
+  readonly #index = new PositionIndex();
+  /** Everyone's buffer is in no list: it is neither dropped when idle nor when others are used more. */
+  readonly #everyone = new RecentBuffer({ kind: 'all' }, { id: undefined, order: 0 });
+  readonly #buffers = { user: new Map<string, RecentBuffer>(), room: new Map<string, RecentBuffer>() };
+  readonly #dormant = { user: new Dormant(), room: new Dormant() };
+  #leastUsed: RecentBuffer | undefined;
+  #mostUsed: RecentBuffer | undefined;
+  #bytes = 0;
+  #items = 0;
+
+  constructor(limits: ReplayLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  /** What is kept now. */
+  get size(): { buffers: number; items: number; bytes: number } {
+    const { user, room } = this.#buffers;
+    return { buffers: user.size + room.size, items: this.#items, bytes: this.#bytes };
+  }
+
+  /** Keeps a frame; one without an id is live only. */
+  record(scope: Scope, frame: Frame): void {
+    if (frame.id === undefined) return;
+    const now = this.#clock.now();
+    this.#dropIdle(now);
+    const buffer = this.#open(scope, now);
+    buffer.frames.push(frame);
+    this.#index.add(frame.id, frame.order);
+    this.#items += 1;
+    this.#bytes += frame.byteLength;
+    if (buffer.frames.length > this.#limits.maxItems) this.#evictOldest(buffer);
+    while (this.#leastUsed !== undefined && this.size.buffers > this.#limits.maxScopes) this.#drop(this.#leastUsed);
+    while (this.#bytes > this.#limits.maxBytes) this.#evictOldest(this.#leastUsed ?? this.#everyone);
+  }
+
+  /**
+   * The place in the send order that an id stands for, seen by a connection with these scopes; `undefined` when it is not
+   * known. When several events carry the id, it is the first that this connection could see.
+   */
+  positionOf(id: string, scopes: readonly Scope[]): number | undefined {
+    const orders = this.#index.find(id);
+    if (orders.length <= 1) return orders[0];
+    return orders.find((order) => scopes.some((scope) => this.#holds(scope, order))) ?? orders[0];
+  }
+
+  /** What these scopes sent after a position. */
+  since(position: number, scopes: readonly Scope[]): Missed {
+    this.#dropIdle(this.#clock.now());
+    const frames: Frame[] = [];
+    let evicted = false;
+    for (const scope of scopes) {
+      const buffer = this.#find(scope);
+      const lost = buffer?.lost ?? this.#dormantOf(scope).lossOf(nameIn(scope));
+      evicted ||= lost.order > position;
+      for (const frame of buffer?.frames.newestFirst() ?? []) {
+        if (frame.order <= position) break;
+        frames.push(frame);
+      }
+    }
+    return { frames: frames.sort((a, b) => a.order - b.order), evicted };
+  }
+
+  /** Makes an id stand for the place right after `order`, where no event of its own is. */
+  mark(id: string, order: number): void {
+    this.#index.mark(id, order);
+  }
+
+  /** Drops one scope's events, or everyone's and all others'. */
+  clear(scope?: Scope): void {
+    if (scope !== undefined) {
+      const buffer = this.#find(scope);
+      if (buffer !== undefined) this.#drop(buffer);
+      return;
+    }
+    while (this.#leastUsed !== undefined) this.#drop(this.#leastUsed);
+    while (this.#everyone.frames.length > 0) this.#evictOldest(this.#everyone);
+  }
+
+  wake(now: number): number | undefined {
+    this.#dropIdle(now);
+    return this.#leastUsed === undefined ? undefined : this.#leastUsed.usedAt + this.#limits.ttlMs;
+  }
+
+  #find(scope: Scope): RecentBuffer | undefined {
+    return scope.kind === 'all' ? this.#everyone : this.#buffers[scope.kind].get(scope.name);
+  }
+
+  #dormantOf(scope: Scope): Dormant {
+    return this.#dormant[scope.kind === 'room' ? 'room' : 'user'];
+  }
+
+  #holds(scope: Scope, order: number): boolean {
+    const buffer = this.#find(scope);
+    if (buffer === undefined) return this.#dormantOf(scope).lossOf(nameIn(scope)).order === order;
+    if (buffer.lost.order === order) return true;
+    for (const frame of buffer.frames) if (frame.order === order) return true;
+    return false;
+  }
+
+  /** The scope's buffer, made when it has none, as the one used last. */
+  #open(scope: Scope, now: number): RecentBuffer {
+    if (scope.kind === 'all') return this.#everyone;
+    let buffer = this.#buffers[scope.kind].get(scope.name);
+    if (buffer === undefined) {
+      buffer = new RecentBuffer(scope, this.#dormant[scope.kind].wake(scope.name));
+      this.#buffers[scope.kind].set(scope.name, buffer);
+    } else {
+      this.#unlink(buffer);
+    }
+    buffer.usedAt = now;
+    buffer.older = this.#mostUsed;
+    if (this.#mostUsed === undefined) this.#leastUsed = buffer;
+    else this.#mostUsed.newer = buffer;
+    this.#mostUsed = buffer;
+    if (this.#limits.ttlMs > 0 && this.wakeSlot === undefined) this.#clock.wakeAt(this, now + this.#limits.ttlMs);
+    return buffer;
+  }
+
+  #unlink(buffer: RecentBuffer): void {
+    if (buffer.older === undefined) this.#leastUsed = buffer.newer;
+    else buffer.older.newer = buffer.newer;
+    if (buffer.newer === undefined) this.#mostUsed = buffer.older;
+    else buffer.newer.older = buffer.older;
+    buffer.older = undefined;
+    buffer.newer = undefined;
+  }
+
+  #dropIdle(now: number): void {
+    const { ttlMs } = this.#limits;
+    if (ttlMs === 0) return;
+    while (this.#leastUsed !== undefined && now - this.#leastUsed.usedAt >= ttlMs) this.#drop(this.#leastUsed);
+  }
+
+  /** Loses the oldest frame; its id stays known as the scope's newest loss. */
+  #evictOldest(buffer: RecentBuffer): void {
+    const frame = buffer.frames.shift();
+    if (frame !== undefined) {
+      this.#items -= 1;
+      this.#bytes -= frame.byteLength;
+      this.#index.remove(buffer.lost.id, buffer.lost.order);
+      buffer.lost = { id: frame.id, order: frame.order };
+    }
+    if (buffer.frames.length === 0 && buffer !== this.#everyone) this.#drop(buffer);
+  }
+
+  #drop(buffer: RecentBuffer): void {
+    const { scope } = buffer;
+    if (scope.kind === 'all') return;
+    this.#unlink(buffer);
+    this.#buffers[scope.kind].delete(scope.name);
+    for (let frame = buffer.frames.shift(); frame !== undefined; frame = buffer.frames.shift()) {
+      this.#items -= 1;
+      this.#bytes -= frame.byteLength;
+      this.#index.remove(buffer.lost.id, buffer.lost.order);
+      buffer.lost = { id: frame.id, order: frame.order };
+    }
+    const forgotten = this.#dormant[scope.kind].remember(scope.name, buffer.lost);
+    if (forgotten !== undefined) this.#index.remove(forgotten.id, forgotten.order);
+  }
+}
+
+const nameIn = (scope: Scope): string => scope.name ?? '';

@@ -1,0 +1,110 @@
+import type { ServerResponse } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
+import { SSEKifyError, show } from '../../errors.js';
+import type { HeaderChange, RequestHead } from '../../wire/head.js';
+
+/** The raw response of a Node server: HTTP/1.x or HTTP/2, plain or TLS, or what a framework extends it to. */
+export type NodeResponse = ServerResponse | Http2ServerResponse;
+
+type Listener = (...args: never[]) => void;
+
+/** The part of a socket that matters here. */
+export interface RawSocket {
+  readonly destroyed?: boolean;
+  readonly readableEnded?: boolean;
+  readonly writableEnded?: boolean;
+  readonly bytesWritten?: number;
+  on(event: string, listener: Listener): unknown;
+  removeListener(event: string, listener: Listener): unknown;
+}
+
+/** The part of an HTTP/2 stream that matters here. */
+export interface RawStream {
+  readonly destroyed?: boolean;
+  readonly closed?: boolean;
+  readonly session?: { readonly socket?: unknown } | undefined;
+  close(code: number): void;
+}
+
+/** A response as it is found: real ones, wrapped ones, and those an adapter made up, of which only `write` and `end` are sure. */
+export interface RawResponse {
+  write(chunk: string | Uint8Array, encoding?: BufferEncoding): unknown;
+  end(text?: string): unknown;
+  on?(event: string, listener: Listener): unknown;
+  removeListener?(event: string, listener: Listener): unknown;
+  destroy?(): unknown;
+  /** Compressing middleware adds it: what was written leaves now. */
+  flush?(): unknown;
+  setHeader?(name: string, value: string | number | readonly string[]): unknown;
+  removeHeader?(name: string): unknown;
+  writeHead?(status: number): unknown;
+  statusCode?: number;
+  statusMessage?: string;
+  readonly headersSent?: boolean;
+  readonly destroyed?: boolean;
+  readonly closed?: boolean;
+  readonly writableEnded?: boolean;
+  readonly socket?: RawSocket | null;
+  readonly stream?: RawStream | undefined;
+  readonly req?: RequestHead & { readonly socket?: RawSocket | null; readonly httpVersion?: string };
+}
+
+/** Whether a value can be written to as a response. */
+function isRawResponse(value: unknown): value is RawResponse {
+  if (typeof value !== 'object' || value === null) return false;
+  return typeof Reflect.get(value, 'write') === 'function' && typeof Reflect.get(value, 'end') === 'function';
+}
+
+/** @throws SSEKifyError INVALID_RESPONSE */
+export function checkResponse(value: unknown): RawResponse {
+  if (isRawResponse(value)) return value;
+  throw new SSEKifyError(
+    'INVALID_RESPONSE',
+    `res is ${show(value)}: expected the raw Node response (Koa: ctx.res, Fastify: reply.raw, Hapi: request.raw.res).`,
+  );
+}
+
+/** The HTTP/2 stream under a response; `undefined` on HTTP/1. */
+export function streamOf(res: RawResponse): RawStream | undefined {
+  const { stream } = res;
+  return typeof stream === 'object' && stream !== null && typeof stream.close === 'function' ? stream : undefined;
+}
+
+/** The HTTP/1 socket; a response queued behind a pipelined one has it only by way of its request. */
+export function socketOf(res: RawResponse): RawSocket | undefined {
+  if (streamOf(res) !== undefined) return undefined;
+  return res.req?.socket ?? res.socket ?? undefined;
+}
+
+/** Whether nobody can be reached through it any more; `res.writable` does not tell. */
+export function isGone(res: RawResponse): boolean {
+  if (res.writableEnded === true || res.destroyed === true || res.closed === true) return true;
+  const stream = streamOf(res);
+  if (stream !== undefined) return stream.destroyed === true || stream.closed === true;
+  const socket = socketOf(res);
+  return socket?.destroyed === true || socket?.readableEnded === true || socket?.writableEnded === true;
+}
+
+// Forbidden on HTTP/2 (RFC 9113, 8.2.2), where setting them throws.
+const HTTP1_ONLY = new Set(['connection', 'keep-alive', 'proxy-connection', 'upgrade', 'http2-settings', 'te']);
+
+/** Sends status and headers, over what the application already set on the response. */
+export function sendHead(res: RawResponse, status: number, changes: readonly HeaderChange[]): void {
+  if (res.headersSent === true) return;
+  const http2 = streamOf(res) !== undefined;
+  if (res.setHeader !== undefined) {
+    res.removeHeader?.('Content-Length');
+    res.removeHeader?.('Transfer-Encoding');
+    for (const { name, value } of changes) {
+      if (http2 && HTTP1_ONLY.has(name.toLowerCase())) continue;
+      if (value === undefined) res.removeHeader?.(name);
+      else res.setHeader(name, value);
+    }
+    // HTTP/1.0 knows no chunks: there the end of the connection is the end of the stream.
+    if (!http2) res.setHeader('Connection', res.req?.httpVersion === '1.0' ? 'close' : 'keep-alive');
+  }
+  res.statusCode = status;
+  // Koa presets 404 with its message.
+  if (!http2 && res.statusMessage !== undefined) res.statusMessage = '';
+  res.writeHead?.(status);
+}

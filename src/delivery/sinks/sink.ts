@@ -1,0 +1,28 @@
+import type { Chunk } from '../chunk.js';
+
+/** What a sink tells of its client. */
+export interface SinkOwner {
+  /** The client took what `write` answered `false` for. */
+  drained(): void;
+  /** The response is over: the client left, or somebody ended it. Told at most once. */
+  closed(reason: 'client' | 'server' | 'error'): void;
+}
+
+/** The only thing that touches a response. */
+export interface Sink {
+  /**
+   * Writes; the chunk is taken in any case.
+   * @returns `false` when nothing more should be written before `drained`
+   */
+  write(chunk: Chunk): boolean;
+  /** Writes a part of a chunk's bytes. */
+  writeBytes(bytes: Buffer): boolean;
+  /** Ends the response after what was written; `closed` follows. */
+  end(): void;
+  /** Cuts the client off; `closed` follows. */
+  destroy(): void;
+  /** Changes whenever the client's socket takes bytes. */
+  progress(): string;
+  /** Lets go of the response: no listener of the sink remains on it or its socket. */
+  detach(): void;
+}

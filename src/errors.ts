@@ -1,0 +1,66 @@
+/**
+ * Every code an {@link SSEKifyError} can carry. Codes are stable: a release may add codes, it does not rename them.
+ * The README explains each one and what to do about it.
+ */
+export type SSEKifyErrorCode =
+  | 'INVALID_OPTION'
+  | 'INVALID_USER_ID'
+  | 'INVALID_ROOM'
+  | 'INVALID_EVENT'
+  | 'INVALID_ID'
+  | 'INVALID_RETRY'
+  | 'INVALID_TEXT'
+  | 'INVALID_HEADER'
+  | 'INVALID_RESPONSE'
+  | 'NOT_SERIALIZABLE'
+  | 'PAYLOAD_TOO_LARGE'
+  | 'REQUEST_ID_REQUIRED'
+  | 'STAMP_FAILED'
+  | 'LISTENER_FAILED'
+  | 'SEQ_KV_FALLBACK'
+  | 'SHUTDOWN';
+
+/** What an {@link SSEKifyError} can carry beside its code and message. */
+export interface SSEKifyErrorDetails {
+  /** The error underneath, when there is one. */
+  cause?: unknown;
+  /** `'warn'` when the library carries on by itself and only tells. */
+  level?: 'warn' | 'error' | undefined;
+}
+
+/**
+ * The one error class of the library: thrown for misuse, given to rejected promises, and carried by the `'error'` event.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   sse.sendToUser('', { hello: 'world' });
+ * } catch (error) {
+ *   if (error instanceof SSEKifyError && error.code === 'INVALID_USER_ID') console.log('no such user id');
+ * }
+ * ```
+ */
+export class SSEKifyError extends Error {
+  /** The stable code; see {@link SSEKifyErrorCode}. */
+  readonly code: SSEKifyErrorCode;
+  /** `'warn'` when nothing failed for the caller; absent otherwise. */
+  readonly level?: 'warn' | 'error';
+
+  constructor(code: SSEKifyErrorCode, message: string, details: SSEKifyErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    this.name = 'SSEKifyError';
+    this.code = code;
+    if (details.level !== undefined) this.level = details.level;
+  }
+}
+
+/** Shows a rejected value in a message: short, on one line, and never throwing. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'symbol') return 'a symbol';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return String(value);
+}

@@ -1,0 +1,64 @@
+import type { Envelope } from './cluster/envelope.js';
+import { SSEKifyError } from './errors.js';
+import type { Counters } from './stats.js';
+import type { ConnectInfo, DisconnectInfo, GapInfo, MessageSentInfo, UntypedEvents } from './types.js';
+
+/** The events of a hub, with what their listeners get. */
+export interface SSEKifyEventMap<Events extends object = UntypedEvents> {
+  /** A connection was accepted. */
+  connect: [info: ConnectInfo<Events>];
+  /** A connection ended. */
+  disconnect: [info: DisconnectInfo];
+  /** An envelope was received, or published on an instance that is alone. */
+  publish: [envelope: Envelope];
+  /** An event was given to connections of this instance. */
+  'message-sent': [info: MessageSentInfo];
+  /** A client was told of a gap. */
+  gap: [info: GapInfo];
+  /** Something went wrong that no call could throw; without a listener nothing is thrown. */
+  error: [error: SSEKifyError];
+}
+
+/** The emitter as the reporter needs it. */
+export interface Emitter {
+  emit(event: string, payload: unknown): void;
+  listens(event: string): boolean;
+}
+
+/** Emits so that no listener can break a delivery. */
+export class Reporter {
+  readonly #emitter: Emitter;
+  readonly #counters: Counters;
+  #warned = false;
+
+  constructor(emitter: Emitter, counters: Counters) {
+    this.#emitter = emitter;
+    this.#counters = counters;
+  }
+
+  /** Emits; the payload is made only when somebody listens. */
+  tell(event: Exclude<keyof SSEKifyEventMap, 'error'>, payload: () => unknown): void {
+    if (!this.#emitter.listens(event)) return;
+    try {
+      this.#emitter.emit(event, payload());
+    } catch (cause) {
+      this.error(new SSEKifyError('LISTENER_FAILED', `a listener of '${event}' threw: ${String(cause)}`, { cause }));
+    }
+  }
+
+  /** Reports an error; without a listener the first of a hub becomes a process warning. */
+  error(error: SSEKifyError): void {
+    this.#counters.errorCount += 1;
+    if (!this.#emitter.listens('error')) {
+      if (!this.#warned)
+        process.emitWarning(`${error.message} (Listen to 'error' to hear of every one.)`, 'SSEKifyWarning', error.code);
+      this.#warned = true;
+      return;
+    }
+    try {
+      this.#emitter.emit('error', error);
+    } catch (cause) {
+      process.emitWarning(`a listener of 'error' threw: ${String(cause)}`, 'SSEKifyWarning', 'LISTENER_FAILED');
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import { SSEKifyError, type SSEKifyErrorCode, show } from './errors.js';
+
+/** The text of a user id or room name; `undefined` when the value is not one. */
+export function nameOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value === '' ? undefined : value;
+  return typeof value === 'number' && Number.isFinite(value) ? String(value) : undefined;
+}
+
+function checkName(value: unknown, what: string, code: SSEKifyErrorCode): string {
+  const name = nameOf(value);
+  if (name === undefined) {
+    throw new SSEKifyError(code, `${what} is ${show(value)}: expected a non-empty string or a finite number.`);
+  }
+  return name;
+}
+
+export const checkUserId = (value: unknown): string => checkName(value, 'userId', 'INVALID_USER_ID');
+
+export const checkRoom = (value: unknown): string => checkName(value, 'room', 'INVALID_ROOM');

@@ -1,0 +1,235 @@
+import { type Check, flag, integer, isRecord, milliseconds, oneOf, readOptions, refuse, text } from './checks.js';
+import { checkRoom } from './names.js';
+import type { AutoFieldsOptions, SeqOptions } from './stamp/options.js';
+import { autoFieldsSchema, seqSchema } from './stamp/options.js';
+import type { ConnectionOptions, DropPolicy, KeepAliveEvent } from './types.js';
+import { checkEvent, checkId } from './wire/fields.js';
+import { type HeaderChange, readHeaders } from './wire/head.js';
+
+/** Options of `new SSEKify(options)`. Every one may be left out, or be `undefined`, which means its default. */
+export interface SSEKifyOptions {
+  /**
+   * The channel between instances. None, `null`, `false` or `''`: this instance only.
+   * @defaultValue none
+   */
+  redis?: null | false | '' | undefined;
+  /**
+   * Name of the channel between instances; hubs with different channels never see each other's events.
+   * @defaultValue 'ssekify:bus'
+   */
+  channel?: string | undefined;
+  /**
+   * Milliseconds between heartbeats; `0` = none.
+   * @defaultValue 15000
+   */
+  keepAliveMs?: number | undefined;
+  /** Send heartbeats as this event and not as a comment, for clients that cannot see comments. */
+  keepAliveEvent?: KeepAliveEvent | undefined;
+  /**
+   * The `retry:` sent first on every connection: how long a client waits before it reconnects, in milliseconds; `0` = at
+   * once.
+   * @defaultValue 2000
+   */
+  retryMs?: number | undefined;
+  /**
+   * Defaults for every `registerConnection`.
+   * @defaultValue {}
+   */
+  connection?: ConnectionOptions | undefined;
+  /**
+   * Events kept for replay in each scope (each user, each room, everyone); `0` keeps none.
+   * @defaultValue 20
+   */
+  recentBufferSize?: number | undefined;
+  /**
+   * Milliseconds after its last event when a user's or room's buffer is dropped; `0` = never.
+   * @defaultValue 1800000 (30 minutes)
+   */
+  recentTTLMs?: number | undefined;
+  /**
+   * User and room buffers kept; over it the least recently used go.
+   * @defaultValue 10000
+   */
+  recentMaxUsers?: number | undefined;
+  /**
+   * UTF-8 bytes of frames kept over all buffers; over it the least recently used buffers lose their oldest events.
+   * @defaultValue 67108864 (64 MiB)
+   */
+  recentMaxBytes?: number | undefined;
+  /**
+   * Turns data into text. It must return a string; line breaks in it arrive as LF.
+   * @defaultValue JSON.stringify
+   */
+  serializer?: ((data: unknown) => string) | undefined;
+  /**
+   * UTF-8 bytes that one serialized event may have; a larger one is sent to nobody. `0` = no limit.
+   * @defaultValue 1048576 (1 MiB)
+   */
+  maxPayloadBytes?: number | undefined;
+  /** Connections this instance takes; the next is sent away with a `retry:`. Default: no limit. */
+  maxConnections?: number | undefined;
+  /** Connections one user may have on this instance; the next gets status 429. Default: no limit. */
+  maxConnectionsPerUser?: number | undefined;
+  /** Fields added to data that lacks them. */
+  autoFields?: AutoFieldsOptions | undefined;
+  /**
+   * Whether data with a key (`requestId`, `streamId`) is numbered.
+   * @defaultValue true
+   */
+  enableSeq?: boolean | undefined;
+  /** How data is numbered, and how events get their ids. */
+  seq?: SeqOptions | undefined;
+  /**
+   * Name of the event that tells a client about a gap; `false` sends none.
+   * @defaultValue 'server:gap'
+   */
+  gapEvent?: string | false | undefined;
+}
+
+const keepAliveEvent: Check<KeepAliveEvent | undefined> = (value, name) => {
+  if (value === undefined) return undefined;
+  if (!isRecord(value)) return refuse(name, value, 'an object { event, data }');
+  const { event, data, ...others } = value;
+  if (typeof event !== 'string' || event === '') return refuse(`${name}.event`, event, 'a non-empty string');
+  for (const other of Object.keys(others)) refuse(`${name}.${other}`, others[other], 'only event and data');
+  return { event: checkEvent(event), data };
+};
+
+const rooms: Check<readonly string[] | undefined> = (value, name) => {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value)) return refuse(name, value, 'an array of room names');
+  return [...new Set(value.map(checkRoom))];
+};
+
+const headers: Check<readonly HeaderChange[]> = (value, name) => {
+  if (value === undefined) return [];
+  return isRecord(value) ? readHeaders(value) : refuse(name, value, 'an object of headers');
+};
+
+const gapEvent: Check<string | false> = (value, name) => {
+  if (value === false) return false;
+  return checkEvent(text('server:gap')(value, name));
+};
+
+const serializer: Check<(data: unknown) => unknown> = (value, name) => {
+  if (value === undefined) return JSON.stringify;
+  return typeof value === 'function' ? (data) => value(data) : refuse(name, value, 'a function');
+};
+
+const lastEventId: Check<string | undefined> = (value, name) => {
+  if (value === undefined || typeof value === 'string') return value;
+  return typeof value === 'number' ? checkId(value) : refuse(name, value, 'a string');
+};
+
+const signal: Check<AbortSignal | undefined> = (value, name) => {
+  if (value === undefined || value instanceof AbortSignal) return value;
+  return refuse(name, value, 'an AbortSignal');
+};
+
+const redis: Check<undefined> = (value, name) => {
+  if (value === undefined || value === null || value === false || value === '') return undefined;
+  return refuse(name, value, 'null, false, an empty string, or nothing: this version serves one instance');
+};
+
+/** What every connection is run by, complete. Connections without options of their own share the hub's object. */
+export interface ConnectionSettings {
+  keepAliveMs: number;
+  keepAliveEvent: KeepAliveEvent | undefined;
+  retryMs: number;
+  maxQueueItems: number;
+  maxQueueBytes: number;
+  dropPolicy: DropPolicy;
+  maxLifetimeMs: number | undefined;
+  stallTimeoutMs: number;
+}
+
+const settingsSchema = (defaults: ConnectionSettings) => ({
+  keepAliveMs: milliseconds(defaults.keepAliveMs),
+  keepAliveEvent: (value: unknown, name: string) => keepAliveEvent(value, name) ?? defaults.keepAliveEvent,
+  retryMs: milliseconds(defaults.retryMs),
+  maxQueueItems: integer(defaults.maxQueueItems, 0),
+  maxQueueBytes: integer(defaults.maxQueueBytes, 0),
+  dropPolicy: oneOf<DropPolicy, DropPolicy>(['oldest', 'newest', 'disconnect'], defaults.dropPolicy),
+  maxLifetimeMs: milliseconds(defaults.maxLifetimeMs, 1),
+  stallTimeoutMs: milliseconds(defaults.stallTimeoutMs),
+});
+
+const hubSchema = {
+  redis,
+  channel: text('ssekify:bus'),
+  keepAliveMs: milliseconds(15_000),
+  keepAliveEvent,
+  retryMs: milliseconds(2000),
+  connection: (value: unknown) => value,
+  recentBufferSize: integer(20, 0),
+  recentTTLMs: milliseconds(30 * 60_000),
+  recentMaxUsers: integer(10_000, 0),
+  recentMaxBytes: integer(64 * 1024 * 1024, 0),
+  serializer,
+  maxPayloadBytes: integer(1024 * 1024, 0),
+  maxConnections: integer(undefined, 1),
+  maxConnectionsPerUser: integer(undefined, 1),
+  autoFields: (value: unknown, name: string) => readOptions(autoFieldsSchema, value, name),
+  enableSeq: flag(true),
+  seq: (value: unknown, name: string) => readOptions(seqSchema, value, name),
+  gapEvent,
+};
+
+/** Reads and checks the options of a hub. */
+export function readHubOptions(options: unknown) {
+  return readOptions(hubSchema, options, 'options');
+}
+
+export type HubSettings = ReturnType<typeof readHubOptions>;
+
+/** What holds for one registration. */
+export interface Registration {
+  settings: ConnectionSettings;
+  rooms: readonly string[];
+  headers: readonly HeaderChange[];
+  lastEventId: string | undefined;
+  signal: AbortSignal | undefined;
+}
+
+/** Reads the options of `registerConnection` calls, over the hub's defaults for them. */
+export function registrationReader(hub: HubSettings): (options: unknown) => Registration {
+  const base = {
+    keepAliveMs: hub.keepAliveMs,
+    keepAliveEvent: hub.keepAliveEvent,
+    retryMs: hub.retryMs,
+    maxQueueItems: 100,
+    maxQueueBytes: 256 * 1024,
+    dropPolicy: 'oldest',
+    maxLifetimeMs: undefined,
+    stallTimeoutMs: 300_000,
+  } as const;
+  const common = { rooms, headers };
+  const defaults = readOptions({ ...settingsSchema(base), ...common }, hub.connection, 'options.connection');
+  const { rooms: defaultRooms = [], headers: defaultHeaders, ...settings } = defaults;
+  const schema = { ...settingsSchema(settings), ...common, lastEventId, signal };
+  const isSetting = (name: string) => Object.hasOwn(settings, name);
+  const plain: Registration = {
+    settings,
+    rooms: defaultRooms,
+    headers: defaultHeaders,
+    lastEventId: undefined,
+    signal: undefined,
+  };
+  return (options) => {
+    if (options === undefined) return plain;
+    const {
+      rooms: ownRooms = defaultRooms,
+      headers: ownHeaders,
+      lastEventId,
+      signal,
+      ...own
+    } = readOptions(schema, options, 'options');
+    return {
+      settings: Object.keys(Object(options)).some(isSetting) ? own : settings,
+      rooms: ownRooms,
+      headers: [...defaultHeaders, ...ownHeaders],
+      lastEventId,
+      signal,
+    };
+  };
+}

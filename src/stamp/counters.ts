@@ -1,0 +1,55 @@
+const MAX_KEYS = 100_000;
+const RELEASED_MS = 60_000;
+
+/** One counter per key, in memory: the least recently used go over 100,000, a released one 60 s after its release. */
+export class LocalCounters {
+  readonly #startAt: number;
+  readonly #now: () => number;
+  /** Key to next number, least recently used first. */
+  readonly #next = new Map<string, number>();
+  /** Released key to the time it expires, in that order. */
+  readonly #released = new Map<string, number>();
+
+  constructor(startAt: number, now: () => number) {
+    this.#startAt = startAt;
+    this.#now = now;
+  }
+
+  get size(): number {
+    return this.#next.size;
+  }
+
+  /** The number that is next under the key. */
+  next(key: string): number {
+    this.#expire();
+    return this.#next.get(key) ?? this.#startAt;
+  }
+
+  /** Takes a number; the counter goes on after it, and never back. */
+  take(key: string, seq: number, final: boolean): void {
+    const next = Math.max(this.#next.get(key) ?? this.#startAt, seq + 1);
+    this.#next.delete(key);
+    this.#next.set(key, next);
+    this.#released.delete(key);
+    if (final) this.#released.set(key, this.#now() + RELEASED_MS);
+    if (this.#next.size <= MAX_KEYS) return;
+    for (const oldest of this.#next.keys()) {
+      this.#forget(oldest);
+      return;
+    }
+  }
+
+  #expire(): void {
+    if (this.#released.size === 0) return;
+    const now = this.#now();
+    for (const [key, expiresAt] of this.#released) {
+      if (expiresAt > now) return;
+      this.#forget(key);
+    }
+  }
+
+  #forget(key: string): void {
+    this.#next.delete(key);
+    this.#released.delete(key);
+  }
+}

@@ -1,0 +1,47 @@
+import { SSEKifyError } from '../errors.js';
+import type { AutoFieldsSettings } from './options.js';
+
+/** Data that fields can be added to. */
+export type PlainObject = Record<string, unknown>;
+
+/** Whether a value is an object literal (of any realm) or an object without prototype. */
+export function isPlainObject(value: unknown): value is PlainObject {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: object | null = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return true;
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf');
+}
+
+let isoMs = Number.NaN;
+let iso = '';
+
+function isoTimestamp(now: number): string {
+  if (now !== isoMs) {
+    iso = new Date(now).toISOString();
+    isoMs = now;
+  }
+  return iso;
+}
+
+/** Gives a copy of `data` with the automatic fields it lacks. */
+export function addFields(data: PlainObject, settings: AutoFieldsSettings): PlainObject {
+  const stamped = { ...data };
+  const { timestamp, traceId, requestId } = settings;
+  if (timestamp !== false && stamped.timestamp === undefined) {
+    stamped.timestamp = timestamp === 'iso' ? isoTimestamp(Date.now()) : Date.now();
+  }
+  for (const { mode, getter, fieldName } of [traceId, requestId]) {
+    if (mode === 'off' || !isMissing(stamped[fieldName])) continue;
+    const value = getter?.(data);
+    if (!isMissing(value)) stamped[fieldName] = value;
+    else if (mode === 'require') {
+      throw new SSEKifyError(
+        'REQUEST_ID_REQUIRED',
+        `data has no ${fieldName}, which autoFields.requestId requires; set it, or give a getter that does.`,
+      );
+    }
+  }
+  return stamped;
+}
+
+const isMissing = (value: unknown) => value === undefined || value === null || value === '';

@@ -25,8 +25,7 @@ export function readOptions(schema: Record<string, Check<unknown>>, input: unkno
   if (!isRecord(given)) refuse(where, given, 'an object');
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(schema, name)) {
-      const known = Object.keys(schema).join(', ');
-      throw new SSEKifyError('INVALID_OPTION', `${where} has no option ${show(name)}. It has: ${known}.`);
+      refuse(`${where}[${show(name)}]`, given[name], `one of the options ${Object.keys(schema).join(', ')}`);
     }
   }
   const values: Record<string, unknown> = {};

@@ -16,4 +16,5 @@ function checkName(value: unknown, what: string, code: SSEKifyErrorCode): string
 
 export const checkUserId = (value: unknown): string => checkName(value, 'userId', 'INVALID_USER_ID');
 
-export const checkRoom = (value: unknown): string => checkName(value, 'room', 'INVALID_ROOM');
+/** `where` is what the message calls it. */
+export const checkRoom = (value: unknown, where = 'room'): string => checkName(value, where, 'INVALID_ROOM');

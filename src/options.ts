@@ -3,7 +3,7 @@ import { checkRoom } from './names.js';
 import type { AutoFieldsOptions, SeqOptions } from './stamp/options.js';
 import { autoFieldsSchema, seqSchema } from './stamp/options.js';
 import type { ConnectionOptions, DropPolicy, KeepAliveEvent } from './types.js';
-import { checkEvent, checkId } from './wire/fields.js';
+import { checkId, isEventName } from './wire/fields.js';
 import { type HeaderChange, readHeaders } from './wire/head.js';
 
 /** Options of `new SSEKify(options)`. Every one may be left out, or be `undefined`, which means its default. */
@@ -86,29 +86,36 @@ export interface SSEKifyOptions {
   gapEvent?: string | false | undefined;
 }
 
+const EVENT_NAME = 'a non-empty string without CR, LF or NUL';
+
+const eventName: Check<string> = (value, name) =>
+  isEventName(value) && value !== '' ? value : refuse(name, value, EVENT_NAME);
+
 const keepAliveEvent: Check<KeepAliveEvent | undefined> = (value, name) => {
   if (value === undefined) return undefined;
   if (!isRecord(value)) return refuse(name, value, 'an object { event, data }');
   const { event, data, ...others } = value;
-  if (typeof event !== 'string' || event === '') return refuse(`${name}.event`, event, 'a non-empty string');
   for (const other of Object.keys(others)) refuse(`${name}.${other}`, others[other], 'only event and data');
-  return { event: checkEvent(event), data };
+  return { event: eventName(event, `${name}.event`), data };
 };
 
 const rooms: Check<readonly string[] | undefined> = (value, name) => {
   if (value === undefined) return undefined;
   if (!Array.isArray(value)) return refuse(name, value, 'an array of room names');
-  return [...new Set(value.map(checkRoom))];
+  return [...new Set(Array.from(value, (room, index) => checkRoom(room, `${name}[${index}]`)))];
 };
 
 const headers: Check<readonly HeaderChange[]> = (value, name) => {
   if (value === undefined) return [];
-  return isRecord(value) ? readHeaders(value) : refuse(name, value, 'an object of headers');
+  // A Map or a Headers has no names of its own, so that all it holds would be lost without a word.
+  if (isRecord(value) && !(Symbol.iterator in value)) return readHeaders(value);
+  return refuse(name, value, 'an object of names and values, not a list or a map');
 };
 
 const gapEvent: Check<string | false> = (value, name) => {
-  if (value === false) return false;
-  return checkEvent(text('server:gap')(value, name));
+  if (value === undefined) return 'server:gap';
+  if (value === false || (isEventName(value) && value !== '')) return value;
+  return refuse(name, value, `${EVENT_NAME}, or false`);
 };
 
 const serializer: Check<(data: unknown) => unknown> = (value, name) => {

@@ -52,6 +52,21 @@ export interface SeqOptions {
    * @defaultValue 'timestamp'
    */
   frameIdPolicy?: 'timestamp' | 'snowflake' | 'none' | FrameIdFunction | undefined;
+  /**
+   * Where the numbers of published events are counted for all instances; `null`: in memory only. An instance that is alone
+   * counts in memory anyway.
+   */
+  redis?: null | undefined;
+  /**
+   * What the names of counters in Redis begin with.
+   * @defaultValue 'ssekify:seq:'
+   */
+  redisKeyPrefix?: string | undefined;
+  /**
+   * Seconds after its last number when a counter in Redis expires.
+   * @defaultValue 86400 (a day)
+   */
+  redisTTLSeconds?: number | undefined;
   /** Node number in snowflake ids, an integer from 0 to 1023. Default: random. */
   nodeId?: number | undefined;
 }
@@ -85,12 +100,20 @@ const frameIdPolicy: Check<FrameIdPolicy> = (value, name) => {
   return refuse(name, value, "'timestamp', 'snowflake', 'none' or a function");
 };
 
+const noRedis: Check<null | undefined> = (value, name) =>
+  value === undefined || value === null
+    ? value
+    : refuse(name, value, 'null, or nothing: this version serves one instance');
+
 export const seqSchema = {
   startAt: oneOf([0, 1], 0),
   fieldName: text('seq'),
   keyExtractor: optionalFunction,
   finalPredicate: optionalFunction,
   frameIdPolicy,
+  redis: noRedis,
+  redisKeyPrefix: text('ssekify:seq:'),
+  redisTTLSeconds: integer(86_400, 1, 2 ** 31 - 1, ' (s)'),
   nodeId: integer(undefined, 0, 1023),
 };
 

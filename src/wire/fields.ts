@@ -29,12 +29,15 @@ export function checkId(id: unknown): string {
   return wellFormed;
 }
 
+/** Whether a value can be an event's name. */
+export const isEventName = (value: unknown): value is string => typeof value === 'string' && !LINE_OR_NUL.test(value);
+
 /** An event name, or the refusal of it. */
 export function checkEvent(event: unknown): string {
   if (typeof event !== 'string') {
     throw new SSEKifyError('INVALID_EVENT', `event is ${show(event)}: expected a string.`);
   }
-  if (LINE_OR_NUL.test(event)) {
+  if (!isEventName(event)) {
     throw new SSEKifyError('INVALID_EVENT', `event ${show(event)} has a CR, LF or NUL, which would end the field.`);
   }
   return event;

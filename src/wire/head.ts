@@ -61,8 +61,9 @@ export function requestedEventId(request: RequestHead | undefined): string | und
   const header = request?.headers?.['last-event-id'];
   if (typeof header === 'string' && header !== '') return Buffer.from(header, 'latin1').toString('utf8');
   const url = request?.url;
-  const start = url?.indexOf('?') ?? -1;
-  if (url === undefined || start === -1) return undefined;
+  if (typeof url !== 'string') return undefined;
+  const start = url.indexOf('?');
+  if (start === -1) return undefined;
   const end = url.indexOf('#', start);
   const query = url.slice(start + 1, end === -1 ? undefined : end);
   for (const part of query.split('&')) {

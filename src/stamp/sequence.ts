@@ -1,3 +1,4 @@
+import { nameOf } from '../names.js';
 import { LocalCounters } from './counters.js';
 import type { PlainObject } from './fields.js';
 import type { SeqSettings } from './options.js';
@@ -31,11 +32,11 @@ export class Sequence {
   ticket(data: PlainObject): SeqTicket | undefined {
     const { fieldName, keyExtractor, finalPredicate } = this.#settings;
     if (data[fieldName] !== undefined) return undefined;
-    const key = keyExtractor === undefined ? (data.requestId ?? data.streamId) : keyExtractor(data);
-    if ((typeof key !== 'string' && typeof key !== 'number') || key === '') return undefined;
-    const name = String(key);
+    const key =
+      keyExtractor === undefined ? (nameOf(data.requestId) ?? nameOf(data.streamId)) : nameOf(keyExtractor(data));
+    if (key === undefined) return undefined;
     const final = finalPredicate === undefined ? isFinal(data) : finalPredicate(data) === true;
-    return { key: name, seq: this.#counters.next(name), final };
+    return { key, seq: this.#counters.next(key), final };
   }
 
   /** Takes the number: its event is sent. */

@@ -1,29 +1,47 @@
+import { ForgottenIds } from './forgotten-ids.js';
+
 const MAX_MARKS = 10_000;
 
-/** Which place in the send order an id stands for. A caller may give one id to several events, so an id may have several. */
+/** The places of an id that stands, or stood, for several events: a caller may give one id to more than one. */
+export interface Places {
+  /** In the order of sending. */
+  readonly orders: ReadonlySet<number>;
+  /** There were others, which are not known any more. */
+  readonly forgotten: boolean;
+}
+
+/** Which place in the send order an id stands for. */
 export class PositionIndex {
-  readonly #orders = new Map<string, number | number[]>();
+  readonly #orders = new Map<string, number | { orders: Set<number>; forgotten: boolean }>();
   /** Ids that stand for a place where no event is, oldest first. */
   readonly #marks = new Map<string, number>();
+  readonly #forgotten = new ForgottenIds();
 
   add(id: string, order: number): void {
     // An empty id resets the client's, so that no client ever comes back with it.
     if (id === '') return;
     const known = this.#orders.get(id);
-    if (known === undefined) this.#orders.set(id, order);
-    else if (typeof known === 'number') this.#orders.set(id, [known, order]);
-    else known.push(order);
+    if (known === undefined) {
+      const again = this.#forgotten.has(id);
+      this.#orders.set(id, again ? { orders: new Set([order]), forgotten: true } : order);
+    } else if (typeof known === 'number') {
+      this.#orders.set(id, { orders: new Set([known, order]), forgotten: false });
+    } else {
+      known.orders.add(order);
+    }
   }
 
   remove(id: string | undefined, order: number): void {
-    if (id === undefined) return;
+    if (id === undefined || id === '') return;
     const known = this.#orders.get(id);
-    if (known === order) this.#orders.delete(id);
-    else if (Array.isArray(known)) {
-      const [first, ...others] = known.filter((each) => each !== order);
-      if (first === undefined) this.#orders.delete(id);
-      else this.#orders.set(id, others.length === 0 ? first : [first, ...others]);
+    if (known === undefined) return;
+    if (typeof known !== 'number') {
+      known.orders.delete(order);
+      known.forgotten = true;
+      if (known.orders.size > 0) return;
     }
+    this.#orders.delete(id);
+    this.#forgotten.add(id);
   }
 
   /** Makes an id known as a place in the order; only the latest 10,000 of these are kept. */
@@ -36,10 +54,8 @@ export class PositionIndex {
     }
   }
 
-  /** The places an id stands for, in order; none when it is not known. */
-  find(id: string): readonly number[] {
-    const known = this.#orders.get(id) ?? this.#marks.get(id);
-    if (known === undefined) return [];
-    return typeof known === 'number' ? [known] : known;
+  /** The one place an id stands for, or all its places; `undefined` when it is not known. */
+  find(id: string): number | Places | undefined {
+    return this.#orders.get(id) ?? this.#marks.get(id);
   }
 }

@@ -55,6 +55,8 @@ export class Replay implements Wakeable {
   #mostUsed: RecentBuffer | undefined;
   #bytes = 0;
   #items = 0;
+  /** Positions before it may have missed events that never got here. */
+  #tornUpTo = 0;
 
   constructor(limits: ReplayLimits, clock: Clock) {
     this.#limits = limits;
@@ -84,23 +86,26 @@ export class Replay implements Wakeable {
 
   /**
    * The place in the send order that an id stands for, seen by a connection with these scopes; `undefined` when it is not
-   * known. When several events carry the id, it is the first that this connection could see.
+   * known. Of several events with that id it is the first that this connection could see. When it can see none, but one
+   * was forgotten, that may be the one its client saw: then the others say nothing about its place.
    */
   positionOf(id: string, scopes: readonly Scope[]): number | undefined {
-    const orders = this.#index.find(id);
-    if (orders.length <= 1) return orders[0];
-    return orders.find((order) => scopes.some((scope) => this.#holds(scope, order))) ?? orders[0];
+    const places = this.#index.find(id);
+    if (places === undefined || typeof places === 'number') return places;
+    const [first] = scopes.flatMap((scope) => this.#ordersIn(scope, id)).sort((a, b) => a - b);
+    if (first !== undefined) return first;
+    const [earliest] = places.orders;
+    return places.forgotten ? undefined : earliest;
   }
 
   /** What these scopes sent after a position. */
   since(position: number, scopes: readonly Scope[]): Missed {
     this.#dropIdle(this.#clock.now());
     const frames: Frame[] = [];
-    let evicted = false;
+    let evicted = position < this.#tornUpTo;
     for (const scope of scopes) {
       const buffer = this.#find(scope);
-      const lost = buffer?.lost ?? this.#dormantOf(scope).lossOf(nameIn(scope));
-      evicted ||= lost.order > position;
+      evicted ||= this.#lossOf(scope, buffer).order > position;
       for (const frame of buffer?.frames.newestFirst() ?? []) {
         if (frame.order <= position) break;
         frames.push(frame);
@@ -112,6 +117,11 @@ export class Replay implements Wakeable {
   /** Makes an id stand for the place right after `order`, where no event of its own is. */
   mark(id: string, order: number): void {
     this.#index.mark(id, order);
+  }
+
+  /** From `order` on the history is whole again; whoever stood before it may have missed something. */
+  tear(order: number): void {
+    this.#tornUpTo = order;
   }
 
   /** Drops one scope's events, or everyone's and all others'. */
@@ -134,16 +144,17 @@ export class Replay implements Wakeable {
     return scope.kind === 'all' ? this.#everyone : this.#buffers[scope.kind].get(scope.name);
   }
 
-  #dormantOf(scope: Scope): Dormant {
-    return this.#dormant[scope.kind === 'room' ? 'room' : 'user'];
+  /** The places that an id has in one scope. */
+  #ordersIn(scope: Scope, id: string): number[] {
+    const buffer = this.#find(scope);
+    const lost = this.#lossOf(scope, buffer);
+    const orders = lost.id === id ? [lost.order] : [];
+    for (const frame of buffer?.frames ?? []) if (frame.id === id) orders.push(frame.order);
+    return orders;
   }
 
-  #holds(scope: Scope, order: number): boolean {
-    const buffer = this.#find(scope);
-    if (buffer === undefined) return this.#dormantOf(scope).lossOf(nameIn(scope)).order === order;
-    if (buffer.lost.order === order) return true;
-    for (const frame of buffer.frames) if (frame.order === order) return true;
-    return false;
+  #lossOf(scope: Scope, buffer: RecentBuffer | undefined): Loss {
+    return buffer?.lost ?? this.#dormant[scope.kind === 'room' ? 'room' : 'user'].lossOf(scope.name ?? '');
   }
 
   /** The scope's buffer, made when it has none, as the one used last. */
@@ -207,5 +218,3 @@ export class Replay implements Wakeable {
     if (forgotten !== undefined) this.#index.remove(forgotten.id, forgotten.order);
   }
 }
-
-const nameIn = (scope: Scope): string => scope.name ?? '';

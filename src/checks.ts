@@ -14,6 +14,12 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Whether a value is an object with these methods, its own or inherited. */
+export function hasMethods(value: unknown, names: readonly string[]): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return names.every((name) => typeof Reflect.get(value, name) === 'function');
+}
+
 /** Reads an options object by its schema; a name that the schema lacks is an error, since it is most likely a typo. */
 export function readOptions<Schema extends Record<string, Check<unknown>>>(
   schema: Schema,

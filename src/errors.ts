@@ -18,7 +18,14 @@ export type SSEKifyErrorCode =
   | 'STAMP_FAILED'
   | 'LISTENER_FAILED'
   | 'SEQ_KV_FALLBACK'
-  | 'SHUTDOWN';
+  | 'SHUTDOWN'
+  | 'REDIS_CLIENT_MISSING'
+  | 'BUS_ERROR'
+  | 'BUS_DOWN'
+  | 'ECHO_LOST'
+  | 'INVALID_ENVELOPE'
+  | 'PUBLISH_REFUSED'
+  | 'PUBLISH_UNANSWERED';
 
 /** What an {@link SSEKifyError} can carry beside its code and message. */
 export interface SSEKifyErrorDetails {
@@ -26,7 +33,16 @@ export interface SSEKifyErrorDetails {
   cause?: unknown;
   /** `'warn'` when the library carries on by itself and only tells. */
   level?: 'warn' | 'error' | undefined;
+  /** The id of the event that could not be published. */
+  id?: string | undefined;
+  /** What became of it at the channel. */
+  outcome?: PublishOutcome | undefined;
+  /** Connections of this instance that got it all the same. */
+  delivered?: number | undefined;
 }
+
+/** What is known of a publish that failed: the channel did not take it, or nobody knows. */
+export type PublishOutcome = 'refused' | 'unknown';
 
 /**
  * The one error class of the library: thrown for misuse, given to rejected promises, and carried by the `'error'` event.
@@ -45,12 +61,22 @@ export class SSEKifyError extends Error {
   readonly code: SSEKifyErrorCode;
   /** `'warn'` when nothing failed for the caller; absent otherwise. */
   readonly level?: 'warn' | 'error';
+  /** Of a failed publish: the event's id, with which a retry is safe; absent when the event has none. */
+  readonly id?: string;
+  /** Of a failed publish: whether the channel did not take it, or nobody knows. */
+  readonly outcome?: PublishOutcome;
+  /** Of a failed publish: how many connections of this instance got the event all the same. */
+  readonly delivered?: number;
 
   constructor(code: SSEKifyErrorCode, message: string, details: SSEKifyErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
     this.name = 'SSEKifyError';
     this.code = code;
-    if (details.level !== undefined) this.level = details.level;
+    const { level, id, outcome, delivered } = details;
+    if (level !== undefined) this.level = level;
+    if (id !== undefined) this.id = id;
+    if (outcome !== undefined) this.outcome = outcome;
+    if (delivered !== undefined) this.delivered = delivered;
   }
 }
 

@@ -1,3 +1,4 @@
+import { readOptions, text } from './checks.js';
 import { SSEKifyError, type SSEKifyErrorCode, show } from './errors.js';
 
 /** The text of a user id or room name; `undefined` when the value is not one. */
@@ -18,3 +19,9 @@ export const checkUserId = (value: unknown): string => checkName(value, 'userId'
 
 /** `where` is what the message calls it. */
 export const checkRoom = (value: unknown, where = 'room'): string => checkName(value, where, 'INVALID_ROOM');
+
+const closeSchema = { reason: text(undefined) };
+
+/** The reason that goes with a close, if one is given. */
+export const checkReason = (options: unknown): string | undefined =>
+  readOptions(closeSchema, options, 'options').reason;

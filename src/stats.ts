@@ -1,3 +1,4 @@
+import type { BusStats } from './cluster/bus.js';
 import type { GapReason, RefusalReason } from './types.js';
 
 /** What `stats()` returns; all of it for this instance, counters since it was made. */
@@ -44,8 +45,8 @@ export interface SSEKifyStats {
   lastSeqKvFallbackAt: number;
   /** Whether `stopAccepting()` or `shutdown()` was called. */
   draining: boolean;
-  /** The channel between instances; `'none'` when this instance is alone. */
-  bus: { state: 'none' };
+  /** The channel between instances; its state is `'none'` when this instance is alone. */
+  bus: BusStats;
 }
 
 /** What is counted on the way. */

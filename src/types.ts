@@ -224,6 +224,12 @@ export interface MessageSentInfo {
   count: number;
 }
 
+/** Options of `publishClose`. */
+export interface CloseOptions {
+  /** Told to the client before its connection ends, as `{ reason }` in an event named `server:close`. Default: no event. */
+  reason?: string | undefined;
+}
+
 /** Options of `shutdown`. */
 export interface ShutdownOptions {
   /**

@@ -6,6 +6,7 @@ import { encodeEvent, type Frame } from '../wire/frame.js';
 import type { Clock } from './clock.js';
 import type { Connection, ConnectionHost } from './connection.js';
 import { Flusher } from './flusher.js';
+import { followedId } from './local-ids.js';
 import { Registry } from './registry.js';
 import { Replay, type ReplayLimits } from './replay.js';
 import { roomScope, type Scope } from './scope.js';
@@ -17,6 +18,7 @@ export interface DeliveryParts {
   reporter: Reporter;
   limits: ReplayLimits;
   gapEvent: string | false;
+  instanceId: string;
   heartbeat(settings: ConnectionSettings): Frame;
   /** A fresh id for a place in the stream where no event is. */
   positionId(): string;
@@ -78,7 +80,7 @@ export class Delivery implements ConnectionHost {
   enter(connection: Connection, lastEventId: string | undefined, rooms: readonly string[], scopes: Scope[]): void {
     this.#present.add(connection);
     if (lastEventId !== undefined && lastEventId !== '') {
-      const known = this.replay.positionOf(lastEventId, scopes);
+      const known = this.#positionOf(lastEventId, scopes);
       connection.position = known ?? 0;
       this.#resume(connection, lastEventId, scopes, known === undefined ? 'unknown' : undefined);
     }
@@ -107,6 +109,11 @@ export class Delivery implements ConnectionHost {
       }
     }
     return true;
+  }
+
+  /** Events may have been missed, or come in another order than the channel's: positions before now are in doubt. */
+  tear(): void {
+    this.replay.tear(this.nextOrder());
   }
 
   /** Cuts off all whose responses are not over. */
@@ -170,6 +177,14 @@ export class Delivery implements ConnectionHost {
     if (scope.kind === 'all') return this.registry.all;
     const map = scope.kind === 'user' ? this.registry.users : this.registry.rooms;
     return map.get(scope.name) ?? [];
+  }
+
+  /** An id another instance gave to a local event says, before its suffix, which published event it followed. */
+  #positionOf(id: string, scopes: readonly Scope[]): number | undefined {
+    const known = this.replay.positionOf(id, scopes);
+    if (known !== undefined) return known;
+    const followed = followedId(id, this.#parts.instanceId);
+    return followed === undefined ? undefined : this.replay.positionOf(followed, scopes);
   }
 
   /** Gives a connection what these scopes sent after its position, and tells it what is no longer there. */

@@ -1,4 +1,5 @@
 import { type Check, integer, oneOf, readOptions, refuse, text, type Values } from '../checks.js';
+import { isKeyValue, type KeyValue } from './key-value.js';
 
 /** How an automatic field that the application provides is found. */
 export interface AutoFieldSource {
@@ -53,10 +54,10 @@ export interface SeqOptions {
    */
   frameIdPolicy?: 'timestamp' | 'snowflake' | 'none' | FrameIdFunction | undefined;
   /**
-   * Where the numbers of published events are counted for all instances; `null`: in memory only. An instance that is alone
-   * counts in memory anyway.
+   * Where the numbers of published events are counted for all instances; `null`: in memory only. Default: the adapter's own
+   * counters; an instance that is alone counts in memory.
    */
-  redis?: null | undefined;
+  redis?: KeyValue | null | undefined;
   /**
    * What the names of counters in Redis begin with.
    * @defaultValue 'ssekify:seq:'
@@ -100,10 +101,10 @@ const frameIdPolicy: Check<FrameIdPolicy> = (value, name) => {
   return refuse(name, value, "'timestamp', 'snowflake', 'none' or a function");
 };
 
-const noRedis: Check<null | undefined> = (value, name) =>
-  value === undefined || value === null
-    ? value
-    : refuse(name, value, 'null, or nothing: this version serves one instance');
+const counterStore: Check<KeyValue | null | undefined> = (value, name) => {
+  if (value === undefined || value === null || isKeyValue(value)) return value;
+  return refuse(name, value, 'an object with incr and expire, or null');
+};
 
 export const seqSchema = {
   startAt: oneOf([0, 1], 0),
@@ -111,7 +112,7 @@ export const seqSchema = {
   keyExtractor: optionalFunction,
   finalPredicate: optionalFunction,
   frameIdPolicy,
-  redis: noRedis,
+  redis: counterStore,
   redisKeyPrefix: text('ssekify:seq:'),
   redisTTLSeconds: integer(86_400, 1, 2 ** 31 - 1, ' (s)'),
   nodeId: integer(undefined, 0, 1023),

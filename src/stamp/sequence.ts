@@ -39,6 +39,11 @@ export class Sequence {
     return { key, seq: this.#counters.next(key), final };
   }
 
+  /** The number that is next under a key. */
+  next(key: string): number {
+    return this.#counters.next(key);
+  }
+
   /** Takes the number: its event is sent. */
   take({ key, seq, final }: SeqTicket): void {
     this.#counters.take(key, seq, final);

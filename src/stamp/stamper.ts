@@ -3,7 +3,7 @@ import { SSEKifyError, show } from '../errors.js';
 import type { SendOptions } from '../types.js';
 import { checkEvent, checkId, checkRetry } from '../wire/fields.js';
 import type { WireEvent } from '../wire/frame.js';
-import { addFields, isPlainObject } from './fields.js';
+import { addFields, isPlainObject, type PlainObject } from './fields.js';
 import { snowflakeIds, timestampIds } from './ids.js';
 import type { AutoFieldsSettings, SeqSettings } from './options.js';
 import { type SeqTicket, Sequence } from './sequence.js';
@@ -45,6 +45,23 @@ export function readSendOptions(options: SendOptions | undefined, data: unknown)
   };
 }
 
+/** Bytes that `,"":` and a safe integer add. */
+const NUMBER_BYTES = 20;
+
+/** An event that is stamped but for its number. */
+export interface Draft {
+  /** The number it is due; absent when its data has no key. */
+  ticket: SeqTicket | undefined;
+  /** Absent when it has none, or when it depends on the number. */
+  id: string | undefined;
+  event: string | undefined;
+  retry: number | undefined;
+  /** The text before and after the number, when the number can be put in later. */
+  around(): { before: string; after: string } | undefined;
+  /** The event with this number. */
+  render(seq: number | undefined): WireEvent;
+}
+
 /** Turns what a caller sends into what goes on the wire: fields, number, text, id. */
 export class Stamper {
   readonly #settings: StampSettings;
@@ -56,32 +73,76 @@ export class Stamper {
     this.#sequence = new Sequence(settings.seq, now);
     const { frameIdPolicy, nodeId } = settings.seq;
     if (frameIdPolicy === 'snowflake') this.#nextId = snowflakeIds(nodeId);
-    else if (frameIdPolicy !== 'none') this.#nextId = timestampIds(instanceId);
+    else if (frameIdPolicy === 'timestamp') this.#nextId = timestampIds(instanceId);
   }
 
   /** Numbers given on this instance. */
   seqIncrs = 0;
 
   /**
-   * Stamps an event. One that is `live` only gets no automatic id, since it is not recorded.
+   * Stamps an event, numbered from memory. `newId` gives its automatic id; without it, it gets none.
    * @throws SSEKifyError when the data cannot be sent
    */
-  stamp(data: unknown, wish: Wish, { live = false } = {}): WireEvent {
-    let stamped = data;
-    let ticket: SeqTicket | undefined;
-    if (!wish.text && isPlainObject(data)) {
-      const fields = this.#guarded('a field', () => addFields(data, this.#settings.autoFields));
-      if (this.#settings.enableSeq) ticket = this.#guarded('seq', () => this.#sequence.ticket(fields));
-      if (ticket !== undefined) fields[this.#settings.seq.fieldName] = ticket.seq;
-      stamped = fields;
-    }
-    const text = this.#serialize(stamped, wish);
-    const id = wish.id ?? (live ? undefined : this.#automaticId(stamped, ticket?.seq));
+  stamp(data: unknown, wish: Wish, newId?: () => string | undefined): WireEvent {
+    const draft = this.draft(data, wish, newId);
+    const { ticket } = draft;
+    const event = draft.render(ticket?.seq);
     if (ticket !== undefined) {
-      this.#sequence.take(ticket);
+      this.take(ticket);
       this.seqIncrs += 1;
     }
-    return { id, event: wish.event, retry: wish.retry, text };
+    return event;
+  }
+
+  /** Stamps all of an event but its number. @throws SSEKifyError when the data cannot be sent */
+  draft(data: unknown, wish: Wish, newId?: () => string | undefined): Draft {
+    let stamped = data;
+    let ticket: SeqTicket | undefined;
+    let fields: PlainObject | undefined;
+    if (!wish.text && isPlainObject(data)) {
+      const added = this.#guarded('a field', () => addFields(data, this.#settings.autoFields));
+      if (this.#settings.enableSeq) ticket = this.#guarded('seq', () => this.#sequence.ticket(added));
+      stamped = added;
+      fields = added;
+    }
+    const { event, retry } = wish;
+    const { fieldName, frameIdPolicy } = this.#settings.seq;
+    const idFromNumber = wish.id === undefined && newId !== undefined && typeof frameIdPolicy === 'function';
+    const fixedId = wish.id ?? (idFromNumber ? undefined : newId?.());
+    const around = () => {
+      if (fields === undefined || idFromNumber || this.#settings.serializer !== JSON.stringify) return undefined;
+      // An object that says itself how it is written may not end in a brace of its own.
+      if (typeof fields.toJSON === 'function' || Object.hasOwn(fields, fieldName)) return undefined;
+      const text = this.#serialize(fields, wish, NUMBER_BYTES + Buffer.byteLength(fieldName));
+      const comma = text.length === 2 ? '' : ',';
+      return { before: `${text.slice(0, -1)}${comma}${JSON.stringify(fieldName)}:`, after: '}' };
+    };
+    const render = (seq: number | undefined): WireEvent => {
+      if (fields !== undefined && ticket !== undefined) fields[fieldName] = seq;
+      const text = this.#serialize(stamped, wish);
+      return { id: idFromNumber ? this.#customId(stamped, seq) : fixedId, event, retry, text };
+    };
+    return { ticket, id: fixedId, event, retry, around, render };
+  }
+
+  /** Whether the text of data is JSON by itself; a custom serializer's, and `text`, may be anything. */
+  writesJson(wish: Wish): boolean {
+    return !wish.text && this.#settings.serializer === JSON.stringify;
+  }
+
+  /** A new automatic id; `undefined` when events get none, or get them from a function. */
+  newId(): string | undefined {
+    return this.#nextId?.();
+  }
+
+  /** The next number of a key in memory. */
+  nextNumber(key: string): number {
+    return this.#sequence.next(key);
+  }
+
+  /** A number was taken: the key's counter in memory goes on after it. */
+  take(ticket: SeqTicket): void {
+    this.#sequence.take(ticket);
   }
 
   /** Serializes what the library itself sends, or sends as a heartbeat: the data and nothing else. */
@@ -89,7 +150,7 @@ export class Stamper {
     return { event, text: this.#serialize(data, NO_WISH) };
   }
 
-  #serialize(data: unknown, wish: Wish): string {
+  #serialize(data: unknown, wish: Wish, spareBytes = 0): string {
     const { serializer, maxPayloadBytes } = this.#settings;
     let text: unknown = data;
     if (!wish.text) {
@@ -103,8 +164,8 @@ export class Stamper {
       throw new SSEKifyError('NOT_SERIALIZABLE', `data (${show(data)}) serializes to no text.`);
     }
     // Three bytes a UTF-16 unit is the most UTF-8 needs, so most payloads are not measured twice.
-    if (maxPayloadBytes > 0 && text.length * 3 > maxPayloadBytes) {
-      const bytes = Buffer.byteLength(text);
+    if (maxPayloadBytes > 0 && text.length * 3 + spareBytes > maxPayloadBytes) {
+      const bytes = Buffer.byteLength(text) + spareBytes;
       if (bytes > maxPayloadBytes) {
         throw new SSEKifyError(
           'PAYLOAD_TOO_LARGE',
@@ -115,14 +176,9 @@ export class Stamper {
     return text;
   }
 
-  /** An id for a place in the stream where no event is. */
-  positionId(): string | undefined {
-    return this.#nextId?.();
-  }
-
-  #automaticId(data: unknown, seq: number | undefined): string | undefined {
+  #customId(data: unknown, seq: number | undefined): string | undefined {
     const { frameIdPolicy } = this.#settings.seq;
-    if (typeof frameIdPolicy !== 'function') return this.#nextId?.();
+    if (typeof frameIdPolicy !== 'function') return undefined;
     return this.#guarded('an id', () => {
       const id = frameIdPolicy(data, seq);
       return id === undefined || id === null ? undefined : checkId(id);

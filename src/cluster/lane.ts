@@ -1,0 +1,18 @@
+/**
+ * Lets steps begin in the order they were asked for. A step that gives a promise holds back those behind it until that
+ * settles; as long as none does, steps run at once.
+ */
+export class Lane {
+  #last: Promise<unknown> | undefined;
+
+  run(step: () => Promise<unknown> | undefined): void {
+    const running = this.#last === undefined ? step() : this.#last.then(step);
+    if (running === undefined) return;
+    const last: Promise<unknown> = running
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#last === last) this.#last = undefined;
+      });
+    this.#last = last;
+  }
+}

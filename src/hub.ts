@@ -1,0 +1,319 @@
+import { flag, milliseconds, readOptions } from './checks.js';
+import { Bus, type BusHost } from './cluster/bus.js';
+import { type Command, type Envelope, envelopeOf, type Received } from './cluster/envelope.js';
+import { createIORedisAdapter } from './cluster/ioredis.js';
+import { Loopback } from './cluster/loopback.js';
+import { Publisher } from './cluster/publisher.js';
+import { keyValueOf, type RedisLike } from './cluster/redis-like.js';
+import { jitteredRetry } from './delivery/admission.js';
+import { Clock } from './delivery/clock.js';
+import { Delivery } from './delivery/delivery.js';
+import { sayFarewell } from './delivery/farewell.js';
+import { ConnectionHandle, RefusedHandle } from './delivery/handle.js';
+import { Heartbeats } from './delivery/heartbeat.js';
+import { LocalIds } from './delivery/local-ids.js';
+import { Reception } from './delivery/reception.js';
+import { EVERYONE, userScope } from './delivery/scope.js';
+import { checkResponse } from './delivery/sinks/response.js';
+import { SSEKifyError } from './errors.js';
+import { type Emitter, Reporter } from './events.js';
+import { checkUserId } from './names.js';
+import { type HubSettings, type Registration, readHubOptions, registrationReader } from './options.js';
+import { createInstanceId, timestampIds } from './stamp/ids.js';
+import { readSendOptions, Stamper, type Wish } from './stamp/stamper.js';
+import { Counters, type SSEKifyStats } from './stats.js';
+import type { PublishResult, RegisteredConnectionHandle, Scope, SendOptions } from './types.js';
+import { checkEvent } from './wire/fields.js';
+import { encodeEvent, type Frame, type WireEvent } from './wire/frame.js';
+
+const shutdownSchema = {
+  announce: flag(true),
+  event: (value: unknown) => (value === undefined ? 'server:shutdown' : checkEvent(value)),
+  graceMs: milliseconds(5000),
+};
+
+/** Refusals of data, which `sendTo*` reports and does not throw. */
+const DATA_ERRORS: ReadonlySet<string> = new Set(['NOT_SERIALIZABLE', 'PAYLOAD_TOO_LARGE', 'STAMP_FAILED']);
+
+/** Puts the steps of the flow behind one another; the class that users see only gives them their names. */
+export class Hub implements BusHost {
+  readonly #counters = new Counters();
+  readonly #reporter: Reporter;
+  readonly #clock = new Clock();
+  readonly #instanceId = createInstanceId();
+  readonly #localIds = new LocalIds(this.#instanceId);
+  readonly #markIds = timestampIds(this.#instanceId);
+  readonly #stamper: Stamper;
+  readonly #delivery: Delivery;
+  readonly #reception: Reception;
+  readonly #readRegistration: (options: unknown) => Registration;
+  readonly #bus: Bus | undefined;
+  readonly #publisher: Publisher | undefined;
+  #farewell: Promise<void> | undefined;
+  #over = false;
+
+  constructor(options: unknown, emitter: Emitter) {
+    const settings = readHubOptions(options);
+    this.#readRegistration = registrationReader(settings);
+    this.#reporter = new Reporter(emitter, this.#counters);
+    this.#stamper = new Stamper(settings, this.#instanceId, () => this.#clock.now());
+    const heartbeats = new Heartbeats(({ event, data }) => encodeEvent(this.#stamper.plain(data, event), 0));
+    this.#delivery = new Delivery({
+      clock: this.#clock,
+      counters: this.#counters,
+      reporter: this.#reporter,
+      limits: {
+        maxItems: settings.recentBufferSize,
+        ttlMs: settings.recentTTLMs,
+        maxScopes: settings.recentMaxUsers,
+        maxBytes: settings.recentMaxBytes,
+      },
+      gapEvent: settings.gapEvent,
+      instanceId: this.#instanceId,
+      heartbeat: (connectionSettings) => heartbeats.of(connectionSettings),
+      positionId: () => this.#localIds.next() ?? this.#markIds(),
+    });
+    this.#reception = new Reception(this.#delivery, this.#instanceId, settings);
+    heartbeats.of(this.#readRegistration(undefined).settings);
+    const publishing = this.#openBus(settings);
+    this.#bus = publishing?.bus;
+    this.#publisher = publishing?.publisher;
+  }
+
+  get registry() {
+    return this.#delivery.registry;
+  }
+
+  register<Events extends object>(userId: unknown, res: unknown, options: unknown): RegisteredConnectionHandle<Events> {
+    const user = checkUserId(userId);
+    const response = checkResponse(res);
+    const registration = this.#readRegistration(options);
+    const { connection, lastEventId, refused } = this.#reception.receive(user, response, registration);
+    if (connection === undefined) {
+      const reason = refused ?? 'gone';
+      this.#counters.refused[reason] += 1;
+      return new RefusedHandle(user, lastEventId, reason);
+    }
+    const encode = (data: unknown, wish: SendOptions | undefined) => this.#encode(data, readSendOptions(wish, data));
+    const handle = new ConnectionHandle<Events>(connection, this.#delivery, encode, lastEventId);
+    this.#reporter.tell('connect', () => ({ userId: user, connId: connection.connId, handle }));
+    return handle;
+  }
+
+  /** Sends on this instance. */
+  send(scope: Scope, data: unknown, options: SendOptions | undefined): number {
+    const wish = readSendOptions(options, data);
+    if (this.#over) return 0;
+    const frame = this.#encode(data, wish, () => this.#localId());
+    return frame === undefined ? 0 : this.#deliver(scope, frame);
+  }
+
+  /** Sends on every instance. `scopeOf` may throw; nothing else of it does. */
+  publish(scopeOf: () => Scope, data: unknown, options: SendOptions | undefined): Promise<PublishResult> {
+    return this.#settling(() => {
+      const scope = scopeOf();
+      const wish = readSendOptions(options, data);
+      if (this.#over) throw shutDown('publish');
+      if (this.#publisher !== undefined) return this.#publisher.publish(scope, data, wish);
+      const event = this.#stamper.stamp(data, wish, () => this.#stamper.newId());
+      this.#tellPublish(scope, event, { v: 1, at: Date.now(), origin: this.#instanceId });
+      this.#deliver(scope, encodeEvent(event, this.#delivery.nextOrder()));
+      return Promise.resolve({ id: event.id });
+    });
+  }
+
+  /** Does something with a user's connections on every instance. */
+  command(commandOf: () => Command): Promise<void> {
+    const done = this.#settling<unknown>(() => {
+      const command = commandOf();
+      if (this.#over) throw shutDown('publish');
+      if (this.#publisher !== undefined) return this.#publisher.command(command);
+      this.obey(command);
+      return Promise.resolve();
+    });
+    return harmless(done.then(() => undefined));
+  }
+
+  ready(): Promise<void> {
+    if (this.#farewell !== undefined) return harmless(Promise.reject(shutDown('ready()')));
+    return harmless(this.#bus?.ready() ?? Promise.resolve());
+  }
+
+  /** @param userId - absent for all */
+  close(userId: string | undefined): number {
+    const leaving = userId === undefined ? this.registry.all : this.registry.users.get(userId);
+    const connections = [...(leaving ?? [])];
+    for (const connection of connections) connection.close('server');
+    return connections.length;
+  }
+
+  /** @param userId - absent for all */
+  clearRecent(userId: string | undefined): void {
+    this.#delivery.replay.clear(userId === undefined ? undefined : userScope(userId));
+  }
+
+  stopAccepting(): void {
+    this.#reception.draining = true;
+  }
+
+  shutdown(options: unknown): Promise<void> {
+    if (this.#farewell !== undefined) return this.#farewell;
+    const { announce, event, graceMs } = readOptions(shutdownSchema, options, 'options');
+    this.stopAccepting();
+    if (announce) {
+      const text = JSON.stringify({ code: 'SHUTDOWN', at: Date.now() });
+      this.#delivery.fanOut(this.registry.all, encodeEvent({ event, text }, 0));
+    }
+    this.#farewell = this.#end(graceMs);
+    return this.#farewell;
+  }
+
+  async #end(graceMs: number): Promise<void> {
+    await sayFarewell(this.#delivery, graceMs, (connection) =>
+      connection.close('shutdown', jitteredRetry(connection.settings.retryMs)),
+    );
+    this.#over = true;
+    await this.#bus?.close();
+    this.#clock.stop();
+  }
+
+  stats(): SSEKifyStats {
+    const { registry, replay } = this.#delivery;
+    const { buffers, items, bytes } = replay.size;
+    const { refused, gaps, ...counters } = this.#counters;
+    return {
+      connections: registry.all.size,
+      users: registry.users.size,
+      rooms: registry.rooms.size,
+      ...counters,
+      seqIncrsLocal: counters.seqIncrsLocal + this.#stamper.seqIncrs,
+      refused: { ...refused },
+      gaps: { ...gaps },
+      recentBuffers: buffers,
+      recentItems: items,
+      recentBytes: bytes,
+      draining: this.#reception.draining,
+      bus: this.#bus?.stats() ?? Bus.idle(),
+    };
+  }
+
+  deliver(scope: Scope, event: WireEvent, fromChannel: boolean): number {
+    if (fromChannel && event.id !== undefined) this.#localIds.follow(event.id);
+    return this.#deliver(scope, encodeEvent(event, this.#delivery.nextOrder()));
+  }
+
+  obey(command: Command): number {
+    const connections = [...(this.registry.users.get(command.target) ?? [])];
+    if (command.type === 'close' && command.reason !== undefined) {
+      const text = JSON.stringify({ reason: command.reason });
+      this.#delivery.fanOut(connections, encodeEvent({ event: 'server:close', text }, 0));
+    }
+    for (const connection of connections) {
+      if (command.type === 'close') connection.close('server');
+      else if (command.type === 'join') this.#delivery.join(connection, command.room, undefined, false);
+      else this.#delivery.leave(connection, command.room);
+    }
+    return connections.length;
+  }
+
+  heard(received: Received, about: Partial<Envelope>): void {
+    if ('event' in received) this.#tellPublish(received.scope, received.event, about);
+    else this.#reporter.tell('publish', () => ({ ...about, ...received.command, data: null }));
+  }
+
+  tear(): void {
+    this.#delivery.tear();
+  }
+
+  error(error: SSEKifyError): void {
+    this.#reporter.error(error);
+  }
+
+  #openBus(settings: HubSettings): { bus: Bus; publisher: Publisher } | undefined {
+    const { redis, channel, seq, maxPayloadBytes } = settings;
+    const store = seq.redis ?? undefined;
+    if (redis === undefined && store === undefined) return undefined;
+    const adapter: RedisLike = typeof redis === 'string' ? createIORedisAdapter(redis) : (redis ?? new Loopback());
+    const common = { adapter, channel, instanceId: this.#instanceId, host: this };
+    const bus = new Bus({ ...common, clock: this.#clock, maxPayloadBytes });
+    const kv = seq.redis === null ? undefined : (store ?? keyValueOf(adapter));
+    // Numbers from a store of their own cannot be taken in the channel's atomic step.
+    const atomic = store === undefined && seq.redis !== null ? adapter.publishNumbered?.bind(adapter) : undefined;
+    const { stamper, counters } = { stamper: this.#stamper, counters: this.#counters };
+    return {
+      bus,
+      publisher: new Publisher({
+        ...common,
+        bus,
+        stamper,
+        counters,
+        numbers: seq,
+        kv,
+        atomic,
+        memoryOnly: seq.redis === null,
+      }),
+    };
+  }
+
+  #localId(): string | undefined {
+    const id = this.#stamper.newId();
+    if (id === undefined || this.#bus === undefined) return id;
+    return this.#localIds.next() ?? id;
+  }
+
+  /** Stamps and encodes for this instance; data that is refused is reported. */
+  #encode(data: unknown, wish: Wish, newId?: () => string | undefined): Frame | undefined {
+    try {
+      return encodeEvent(this.#stamper.stamp(data, wish, newId), this.#delivery.nextOrder());
+    } catch (error) {
+      const refusal = asError(error);
+      if (!DATA_ERRORS.has(refusal.code)) throw refusal;
+      this.#reporter.error(refusal);
+      return undefined;
+    }
+  }
+
+  #deliver(scope: Scope, frame: Frame): number {
+    const count = this.#delivery.deliver(scope, frame);
+    this.#reporter.tell('message-sent', () => {
+      if (scope.kind === 'all') return { scope: 'all', count };
+      return scope.kind === 'user'
+        ? { scope: 'user', userId: scope.name, count }
+        : { scope: 'room', room: scope.name, count };
+    });
+    return count;
+  }
+
+  #tellPublish(scope: Scope, event: WireEvent, about: Partial<Envelope>): void {
+    this.#reporter.tell('publish', () => envelopeOf(scope, event, about));
+  }
+
+  /** Runs what gives a promise: what it throws rejects, and every rejection is reported and may be left unawaited. */
+  #settling<Value>(run: () => Promise<Value>): Promise<Value> {
+    let running: Promise<Value>;
+    try {
+      running = run();
+    } catch (error) {
+      running = Promise.reject(asError(error));
+    }
+    running.catch((error: unknown) => this.#reporter.error(asError(error)));
+    return running;
+  }
+}
+
+/** Everyone's scope, or a user's. */
+export const scopeFor = (userId: unknown): Scope => (userId === undefined ? EVERYONE : userScope(checkUserId(userId)));
+
+const shutDown = (what: string) =>
+  new SSEKifyError('SHUTDOWN', `${what} was called after shutdown(); make a new SSEKify to go on.`);
+
+function asError(error: unknown): SSEKifyError {
+  if (error instanceof SSEKifyError) return error;
+  return new SSEKifyError('STAMP_FAILED', `the event could not be made: ${String(error)}`, { cause: error });
+}
+
+/** A rejection that nobody awaits must not end the process. */
+function harmless<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => undefined);
+  return promise;
+}

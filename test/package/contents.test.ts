@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Packed, pack } from './packed.js';
+
+let packed: Packed;
+beforeAll(async () => {
+  packed = await pack();
+});
+afterAll(() => packed.remove());
+
+it('packs what users need and nothing else', () => {
+  const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'index.d.ts', 'package.json'];
+  const rest = packed.names.filter((name) => !documents.includes(name));
+  expect(packed.names).toEqual(expect.arrayContaining([...documents, 'dist/index.js', 'dist/index.mjs']));
+  expect(rest.filter((name) => !/^dist\/[a-z0-9-]+(?:\.js|\.mjs|\.d\.ts|\.d\.mts)$/.test(name))).toEqual([]);
+});
+
+it('packs everything that package.json points to', () => {
+  const manifest: unknown = JSON.parse(readFileSync('package.json', 'utf8'));
+  const pointed = [...pathsIn(manifest)].map((each) => each.slice(2));
+  expect(pointed.length).toBeGreaterThan(4);
+  expect(pointed.filter((each) => !packed.names.includes(each))).toEqual([]);
+});
+
+/** Every `./…` in the fields that Node and TypeScript resolve by. */
+function* pathsIn(value: unknown): Generator<string> {
+  if (typeof value === 'string' && value.startsWith('./')) yield value;
+  if (typeof value === 'object' && value !== null) for (const each of Object.values(value)) yield* pathsIn(each);
+}
+
+it('is at most 60 kB when packed', () => {
+  expect(packed.size).toBeLessThanOrEqual(60_000);
+});
+
+interface Metafile {
+  inputs: Record<string, unknown>;
+  outputs: Record<string, { imports: { path: string; external?: boolean }[] }>;
+}
+
+it('holds no code of third parties', () => {
+  const { inputs, outputs }: Metafile = JSON.parse(readFileSync('dist/metafile.json', 'utf8'));
+  expect(Object.keys(inputs)).toContain('src/index.ts');
+  expect(Object.keys(inputs).filter((input) => !input.startsWith('src/'))).toEqual([]);
+  const imports = Object.values(outputs).flatMap((output) => output.imports);
+  const foreign = imports.filter(({ path }) => !path.startsWith('node:') && !path.startsWith('./'));
+  // Redis clients are the user's own, and loaded only when asked for.
+  expect(foreign.filter(({ path, external }) => external !== true || !['ioredis', 'redis'].includes(path))).toEqual([]);
+});
+
+it('has no dependency that would be installed with it', () => {
+  const manifest: Record<string, unknown> = JSON.parse(readFileSync('package.json', 'utf8'));
+  expect(manifest.dependencies ?? {}).toEqual({});
+  expect(manifest.optionalDependencies ?? {}).toEqual({});
+  const optional = manifest.peerDependenciesMeta;
+  expect(Object.keys(optional ?? {}).sort()).toEqual(Object.keys(manifest.peerDependencies ?? {}).sort());
+});

@@ -1,0 +1,57 @@
+import { readdir, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { atEnd } from '../helpers/cleanup.js';
+import { install, type Packed, type Project, pack } from './packed.js';
+
+let packed: Packed;
+beforeAll(async () => {
+  packed = await pack();
+});
+afterAll(() => packed.remove());
+
+async function project(name: Parameters<typeof install>[1]): Promise<Project> {
+  const made = await install(packed, name);
+  atEnd(() => made.remove());
+  return made;
+}
+
+it('installs into a CommonJS project and delivers there', async () => {
+  const { run, folder } = await project('commonjs');
+  expect(await run(process.execPath, ['use.cjs'])).toBe('delivered');
+  const installed = await readdir(path.join(folder, 'node_modules'));
+  expect(installed.filter((name) => !name.startsWith('.'))).toEqual(['ssekify']);
+});
+
+it('installs into an ESM project and delivers there', async () => {
+  const { run } = await project('esm');
+  expect(await run(process.execPath, ['use.mjs'])).toBe('delivered');
+});
+
+/** The compiler and the types of Node are those of this repository; the package is the installed one. */
+const COMPILER = path.resolve('node_modules/typescript/bin/tsc');
+const STRICTEST = {
+  target: 'es2022',
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  esModuleInterop: true,
+  skipLibCheck: false,
+  types: ['node'],
+  typeRoots: [path.resolve('node_modules/@types')],
+};
+
+it.each([
+  { kind: 'node16, as an ES module', source: 'use.mts', built: 'use.mjs', module: 'node16' },
+  { kind: 'node16, as CommonJS', source: 'use.cts', built: 'use.cjs', module: 'node16' },
+  { kind: 'node10', source: 'use.ts', built: 'use.js', module: 'commonjs', moduleResolution: 'node10' },
+  { kind: 'nodenext', source: 'use.mts', built: 'use.mjs', module: 'nodenext' },
+  { kind: 'bundler', source: 'use.mts', built: 'use.mjs', module: 'esnext', moduleResolution: 'bundler' },
+])('compiles in a TypeScript project ($kind) and delivers there', async ({ source, built, kind, ...resolution }) => {
+  const { run, folder } = await project('typescript');
+  await rename(path.join(folder, 'use.ts'), path.join(folder, source));
+  const compilerOptions = { ...STRICTEST, ...resolution };
+  await writeFile(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [source] }));
+  await run(process.execPath, [COMPILER]);
+  expect(await run(process.execPath, [built])).toBe('delivered');
+});

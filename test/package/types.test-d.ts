@@ -1,0 +1,146 @@
+import { describe, expectTypeOf, it } from 'vitest';
+import ssekify, {
+  type AutoFieldsOptions,
+  type ConnectInfo,
+  type ConnectionOptions,
+  type JoinOptions,
+  type RegisteredConnectionHandle,
+  type RegisterOptions,
+  type SendOptions,
+  type SeqOptions,
+  type ShutdownOptions,
+  SSEKify,
+  type SSEKifyOptions,
+} from '../../src/index.js';
+
+interface Notice {
+  title: string;
+}
+
+interface Events {
+  notice: Notice;
+  count: number;
+}
+
+describe('a hub with an event map', () => {
+  const sse = new SSEKify<Events>();
+
+  it('takes the data that belongs to the event', () => {
+    sse.sendToUser('ann', { title: 'hi' }, { event: 'notice' });
+    sse.sendToAll(1, { event: 'count' });
+    sse.sendToRoom('news', { title: 'hi' }, { event: 'notice', id: 'a', retry: 1 });
+    void sse.publish({ title: 'hi' }, 'ann', { event: 'notice' });
+    void sse.publish({ title: 'hi' }, undefined, { event: 'notice' });
+    void sse.publishToUser('ann', { title: 'hi' }, { event: 'notice' });
+    void sse.publishToAll(1, { event: 'count' });
+    void sse.publishToRoom('news', 1, { event: 'count' });
+  });
+
+  it('refuses other data', () => {
+    // @ts-expect-error: a notice has a title
+    sse.sendToUser('ann', { name: 'hi' }, { event: 'notice' });
+    // @ts-expect-error: a count is a number
+    sse.sendToAll('one', { event: 'count' });
+    // @ts-expect-error: a count is no notice
+    sse.sendToRoom('news', { title: 'hi' }, { event: 'count' });
+    // @ts-expect-error: a notice has a title
+    void sse.publish(1, 'ann', { event: 'notice' });
+    // @ts-expect-error: a notice has a title
+    void sse.publishToUser('ann', {}, { event: 'notice' });
+    // @ts-expect-error: a count is a number
+    void sse.publishToAll('one', { event: 'count' });
+    // @ts-expect-error: a notice has a title
+    void sse.publishToRoom('news', 1, { event: 'notice' });
+  });
+
+  it('refuses an event that is not in the map', () => {
+    // @ts-expect-error: there is no such event
+    sse.sendToUser('ann', { title: 'hi' }, { event: 'notise' });
+    // @ts-expect-error: there is no such event
+    void sse.publish({ title: 'hi' }, 'ann', { event: 'notise' });
+  });
+
+  it('gives handles that know the map', () => {
+    expectTypeOf<Parameters<typeof sse.registerConnection>[0]>().toEqualTypeOf<string | number>();
+    expectTypeOf<ReturnType<typeof sse.registerConnection>>().toEqualTypeOf<RegisteredConnectionHandle<Events>>();
+    sse.on('connect', (info) => {
+      expectTypeOf(info).toEqualTypeOf<ConnectInfo<Events>>();
+      info.handle.send({ title: 'hi' }, { event: 'notice' });
+      // @ts-expect-error: a notice has a title
+      info.handle.send(1, { event: 'notice' });
+    });
+  });
+});
+
+describe('a hub without an event map', () => {
+  const sse = new SSEKify();
+
+  it('takes any event and any data', () => {
+    sse.sendToUser('ann', { any: 'thing' }, { event: 'whatever' });
+    sse.sendToUser(42, [1, 2], {});
+    sse.sendToAll(null);
+    void sse.publish(new Date(), 'ann', { event: 'when' });
+    expectTypeOf(sse.sendToAll).returns.toEqualTypeOf<number>();
+    expectTypeOf(sse.publishToAll).returns.resolves.toHaveProperty('id');
+  });
+
+  it('tells what each of its own events carries', () => {
+    sse.on('disconnect', ({ reason, durationMs }) => {
+      expectTypeOf(durationMs).toEqualTypeOf<number>();
+      expectTypeOf(reason).toExtend<string>();
+      // @ts-expect-error: there is no such reason
+      return reason === 'bored';
+    });
+    sse.on('error', (error) => expectTypeOf(error.code).toExtend<string>());
+  });
+});
+
+describe('publish', () => {
+  const sse = new SSEKify();
+  const perhaps: string | undefined = JSON.parse('null');
+
+  it('does not take a user id that may be undefined, which would be a broadcast', () => {
+    // @ts-expect-error: it says neither whom it is for nor that it is for everyone
+    void sse.publish({}, (() => perhaps)());
+    // @ts-expect-error: nor does publishToUser
+    void sse.publishToUser((() => perhaps)(), {});
+    // @ts-expect-error: nor close, which would end all connections
+    sse.close((() => perhaps)());
+    // @ts-expect-error: nor clearRecent, which would forget everything
+    sse.clearRecent((() => perhaps)());
+  });
+
+  it('takes undefined itself, which says everyone', () => {
+    void sse.publish({}, undefined);
+    void sse.publish({});
+  });
+});
+
+/** The same properties, each there and undefined. */
+type AllUndefined<Options> = { [Name in keyof Options]-?: undefined };
+
+describe('options', () => {
+  it('may all be given as undefined, also under exactOptionalPropertyTypes', () => {
+    expectTypeOf<AllUndefined<SSEKifyOptions>>().toExtend<SSEKifyOptions>();
+    expectTypeOf<AllUndefined<ConnectionOptions>>().toExtend<ConnectionOptions>();
+    expectTypeOf<AllUndefined<RegisterOptions>>().toExtend<RegisterOptions>();
+    expectTypeOf<AllUndefined<SendOptions>>().toExtend<SendOptions>();
+    expectTypeOf<AllUndefined<JoinOptions>>().toExtend<JoinOptions>();
+    expectTypeOf<AllUndefined<ShutdownOptions>>().toExtend<ShutdownOptions>();
+    expectTypeOf<AllUndefined<AutoFieldsOptions>>().toExtend<AutoFieldsOptions>();
+    expectTypeOf<AllUndefined<SeqOptions>>().toExtend<SeqOptions>();
+  });
+
+  it('can be checked with satisfies', () => {
+    const options = { keepAliveMs: 0, connection: { dropPolicy: 'newest' } } satisfies SSEKifyOptions;
+    expectTypeOf(options.connection.dropPolicy).toEqualTypeOf<'newest'>();
+    // @ts-expect-error: there is no such option
+    void ({ keepAlive: 0 } satisfies SSEKifyOptions);
+  });
+});
+
+describe('the default export', () => {
+  it('holds the class', () => {
+    expectTypeOf(ssekify.SSEKify).toEqualTypeOf<typeof SSEKify>();
+  });
+});

@@ -1,14 +1,23 @@
+import { createIORedisAdapter } from './cluster/ioredis.js';
+import { createNodeRedisAdapter } from './cluster/node-redis.js';
 import { SSEKifyError } from './errors.js';
 import { SSEKify } from './ssekify.js';
 
-export type { Envelope } from './cluster/envelope.js';
+export type { BusStats } from './cluster/bus.js';
+export type { Envelope, EnvelopeType } from './cluster/envelope.js';
+export type { IORedisClient, IORedisTarget } from './cluster/ioredis.js';
+export type { NodeRedisClient, NodeRedisTarget } from './cluster/node-redis.js';
+export type { ClosableAdapter } from './cluster/redis-adapter.js';
+export type { NumberedPublish, NumberedResult, RedisLike } from './cluster/redis-like.js';
 export type { NodeResponse } from './delivery/sinks/response.js';
-export type { SSEKifyErrorCode, SSEKifyErrorDetails } from './errors.js';
+export type { PublishOutcome, SSEKifyErrorCode, SSEKifyErrorDetails } from './errors.js';
 export type { SSEKifyEventMap } from './events.js';
 export type { SSEKifyOptions } from './options.js';
+export type { KeyValue } from './stamp/key-value.js';
 export type { AutoFieldSource, AutoFieldsOptions, FrameIdFunction, SeqOptions } from './stamp/options.js';
 export type { SSEKifyStats } from './stats.js';
 export type {
+  CloseOptions,
   ConnectInfo,
   ConnectionId,
   ConnectionOptions,
@@ -35,8 +44,8 @@ export type {
   UntypedEvents,
   UserId,
 } from './types.js';
-export { SSEKify, SSEKifyError };
+export { createIORedisAdapter, createNodeRedisAdapter, SSEKify, SSEKifyError };
 
 /** All values of the package, for `import ssekify from 'ssekify'`. */
-const ssekify = { SSEKify, SSEKifyError };
+const ssekify = { SSEKify, SSEKifyError, createIORedisAdapter, createNodeRedisAdapter };
 export default ssekify;

@@ -1,0 +1,24 @@
+import type { PublishOutcome } from '../errors.js';
+
+/** Why an adapter could not publish, and what is known of the message. */
+export class ChannelError extends Error {
+  /** `'refused'`: it was not taken. `'unknown'`: it was sent, and its answer lost. */
+  readonly outcome: PublishOutcome;
+
+  constructor(message: string, outcome: PublishOutcome, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'ChannelError';
+    this.outcome = outcome;
+  }
+}
+
+const NOT_SENT = /isn't writeable|isn't ready|client is offline|client is closed/i;
+
+/** What a client library's rejection of a publish means: an answer of Redis, a message never sent, or a lost answer. */
+export function channelError(cause: unknown): ChannelError {
+  if (cause instanceof ChannelError) return cause;
+  if (!(cause instanceof Error)) return new ChannelError(String(cause), 'unknown', cause);
+  const answered =
+    /^(ReplyError|SimpleError|BlobError|ErrorReply)$/.test(cause.constructor.name) || cause.name === 'ReplyError';
+  return new ChannelError(cause.message, answered || NOT_SENT.test(cause.message) ? 'refused' : 'unknown', cause);
+}

@@ -1,0 +1,24 @@
+/** What a connection tells. */
+export interface LinkEvents {
+  /** It is usable, for the first time or again. */
+  ready(): void;
+  /** It is not, or could not be made. */
+  lost(): void;
+  error(error: unknown): void;
+  message(channel: string, message: string): void;
+}
+
+/** One connection of a client library, as the adapter needs it; it connects again by itself. */
+export interface Link {
+  /** A Cluster: keys decide which node a command goes to. */
+  readonly cluster: boolean;
+  readonly alive: boolean;
+  /** The connection can be asked whether it still lives. */
+  readonly pingable: boolean;
+  listen(events: LinkEvents): void;
+  call(command: string, ...args: string[]): Promise<unknown>;
+  subscribe(channel: string): Promise<unknown>;
+  /** Gives the connection up and makes a new one. */
+  renew(): void;
+  end(): void;
+}

@@ -1,0 +1,45 @@
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { SSEKifyError } from '../errors.js';
+
+type Constructor = new (...args: unknown[]) => unknown;
+
+function isConstructor(value: unknown): value is Constructor {
+  return typeof value === 'function';
+}
+
+/** Loads an optional package: as ssekify itself would find it, or else as the application would. */
+export function loadOptional(name: string, what: string): unknown {
+  const failures: unknown[] = [];
+  for (const from of [import.meta.url, join(process.cwd(), 'index.js')]) {
+    try {
+      return createRequire(from)(name);
+    } catch (cause) {
+      failures.push(cause);
+    }
+  }
+  throw new SSEKifyError(
+    'REDIS_CLIENT_MISSING',
+    `${what} needs the package ${name}, which could not be loaded. Install it: npm install ${name}`,
+    { cause: failures[0] },
+  );
+}
+
+function exported(module: unknown, name: string): unknown {
+  return typeof module === 'object' || typeof module === 'function' ? Reflect.get(Object(module), name) : undefined;
+}
+
+/** A class that a package exports under this name, or is itself. */
+export function constructorIn(module: unknown, name: string): Constructor {
+  const named = exported(module, name);
+  if (isConstructor(named)) return named;
+  if (isConstructor(module)) return module;
+  throw new SSEKifyError('REDIS_CLIENT_MISSING', `the package that was loaded exports no ${name}.`);
+}
+
+/** A function that a package exports under this name. */
+export function functionIn(module: unknown, name: string): (...args: unknown[]) => unknown {
+  const named = exported(module, name);
+  if (typeof named === 'function') return (...args) => named(...args);
+  throw new SSEKifyError('REDIS_CLIENT_MISSING', `the package that was loaded exports no ${name}.`);
+}

@@ -1,0 +1,146 @@
+import { hasMethods, isRecord } from '../checks.js';
+import { SSEKifyError, show } from '../errors.js';
+import type { Link, LinkEvents } from './link.js';
+import { functionIn, loadOptional } from './load.js';
+import { type ClosableAdapter, RedisAdapter } from './redis-adapter.js';
+
+/** A client of the official package `redis`, version 5 or later, as far as the adapter uses it. */
+export interface NodeRedisClient {
+  readonly isReady: boolean;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
+  duplicate(overrides?: Readonly<Record<string, unknown>>): unknown;
+  connect(): Promise<unknown>;
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  sendCommand(args: readonly string[]): Promise<unknown>;
+  destroy(): unknown;
+}
+
+/** What {@link createNodeRedisAdapter} takes. */
+export type NodeRedisTarget = string | NodeRedisClient | Readonly<Record<string, unknown>>;
+
+const METHODS = ['on', 'duplicate', 'connect', 'subscribe', 'sendCommand', 'destroy'];
+
+function isClient(value: unknown): value is NodeRedisClient {
+  return hasMethods(value, METHODS);
+}
+
+const backOff = (attempt: number) => Math.min((attempt + 1) * 50, 500);
+
+/** Overrides of what the adapter cannot leave open: a publish that cannot leave now fails now. */
+const PUBLISHING = { disableOfflineQueue: true };
+const SUBSCRIBING = { disableOfflineQueue: false };
+
+type Options = Record<string, unknown>;
+
+/** Gives a way to make clients: a connection that is half dead is replaced by a new one. */
+function factoryOf(target: NodeRedisTarget, overrides: Options): () => NodeRedisClient {
+  if (isClient(target)) return () => usable(target.duplicate(overrides));
+  const createClient = functionIn(loadOptional('redis', 'createNodeRedisAdapter'), 'createClient');
+  const defaults = { socket: { reconnectStrategy: backOff, connectTimeout: 5000 } };
+  if (typeof target === 'string') return () => usable(createClient({ ...defaults, url: target, ...overrides }));
+  if (!isRecord(target)) {
+    throw new SSEKifyError(
+      'INVALID_OPTION',
+      `target is ${show(target)}: expected a redis:// URL, options of createClient, or a client.`,
+    );
+  }
+  return () => usable(createClient({ ...defaults, ...target, ...overrides }));
+}
+
+function usable(client: unknown): NodeRedisClient {
+  if (isClient(client)) return client;
+  throw new SSEKifyError(
+    'REDIS_CLIENT_MISSING',
+    'the redis package that was loaded makes no usable client; version 5 and later do.',
+  );
+}
+
+/**
+ * Makes the channel between instances out of the official `redis` client, version 5 or later. It behaves as
+ * {@link createIORedisAdapter} does, for a standalone server.
+ *
+ * @param target - a `redis://` or `rediss://` URL, options of `createClient`, or a client, which is duplicated and neither
+ * used nor closed
+ * @throws {@link SSEKifyError} `REDIS_CLIENT_MISSING` when the package is not installed, `INVALID_OPTION`
+ *
+ * @example
+ * ```ts
+ * const sse = new SSEKify({ redis: createNodeRedisAdapter('redis://localhost:6379') });
+ * ```
+ */
+export function createNodeRedisAdapter(target: NodeRedisTarget): ClosableAdapter {
+  return new RedisAdapter(
+    new NodeRedisLink(factoryOf(target, PUBLISHING)),
+    new NodeRedisLink(factoryOf(target, SUBSCRIBING)),
+  );
+}
+
+class NodeRedisLink implements Link {
+  readonly cluster = false;
+  readonly pingable = true;
+  readonly #make: () => NodeRedisClient;
+  #client: NodeRedisClient;
+  #events: LinkEvents | undefined;
+  readonly #heard = new Map<string, (message: string) => void>();
+
+  constructor(make: () => NodeRedisClient) {
+    this.#make = make;
+    this.#client = make();
+  }
+
+  get alive(): boolean {
+    return this.#client.isReady;
+  }
+
+  listen(events: LinkEvents): void {
+    this.#events = events;
+    this.#open();
+  }
+
+  call(command: string, ...args: string[]): Promise<unknown> {
+    return this.#client.sendCommand([command, ...args]);
+  }
+
+  subscribe(channel: string): Promise<unknown> {
+    // The client subscribes again by itself; with the same listener, asking again adds nothing.
+    let listener = this.#heard.get(channel);
+    if (listener === undefined) {
+      listener = (message) => this.#events?.message(channel, message);
+      this.#heard.set(channel, listener);
+    }
+    return this.#client.subscribe(channel, listener);
+  }
+
+  renew(): void {
+    this.end();
+    this.#events?.lost();
+    this.#client = this.#make();
+    this.#open();
+  }
+
+  end(): void {
+    try {
+      this.#client.destroy();
+    } catch (error) {
+      // It throws when it is closed already, which is what is wanted.
+      if (this.#client.isReady) this.#events?.error(error);
+    }
+  }
+
+  #open(): void {
+    const client = this.#client;
+    const ifCurrent = (tell: (events: LinkEvents) => void) => {
+      if (client === this.#client && this.#events !== undefined) tell(this.#events);
+    };
+    client.on('ready', () => ifCurrent(({ ready }) => ready()));
+    client.on('end', () => ifCurrent(({ lost }) => lost()));
+    client.on('reconnecting', () => ifCurrent(({ lost }) => lost()));
+    client.on('error', (cause) =>
+      ifCurrent(({ lost, error }) => {
+        lost();
+        error(cause);
+      }),
+    );
+    client.connect().catch((cause: unknown) => ifCurrent(({ error }) => error(cause)));
+  }
+}

@@ -1,0 +1,140 @@
+import { ChannelError, channelError } from './channel-error.js';
+import { EarlyCalls } from './early-calls.js';
+import type { Link } from './link.js';
+import type { NumberedPublish, NumberedResult, RedisLike } from './redis-like.js';
+import {
+  numberedArguments,
+  numberedResult,
+  PUBLISH_AT_SLOT,
+  PUBLISH_NUMBERED,
+  PUBLISH_NUMBERED_SHA,
+} from './script.js';
+import { Subscriptions } from './subscriptions.js';
+import { Watchdog } from './watchdog.js';
+
+/** An adapter that has something to close. */
+export interface ClosableAdapter extends RedisLike {
+  /** Ends the adapter's own connections, once every hub that subscribed has closed it; never a client it was given. */
+  close(): Promise<void>;
+}
+
+/** Redis' Pub/Sub and counters over two connections: one publishes and counts, one is subscribed. */
+export class RedisAdapter implements ClosableAdapter {
+  readonly #publisher: Link;
+  readonly #subscriber: Link;
+  readonly #early = new EarlyCalls();
+  readonly #subscriptions: Subscriptions;
+  readonly #watchdog: Watchdog;
+  /** The publishing connection is usable, its script loaded before anything else. */
+  #ready = false;
+  readonly #errorListeners: ((error: unknown) => void)[] = [];
+  readonly #messageListeners: ((channel: string, message: string) => void)[] = [];
+
+  constructor(publisher: Link, subscriber: Link) {
+    this.#publisher = publisher;
+    this.#subscriber = subscriber;
+    const error = (cause: unknown) => {
+      for (const listener of this.#errorListeners) listener(cause);
+    };
+    const message = (channel: string, text: string) => {
+      for (const listener of this.#messageListeners) listener(channel, text);
+    };
+    this.#subscriptions = new Subscriptions(
+      (channel) => subscriber.subscribe(channel),
+      () => subscriber.renew(),
+      error,
+    );
+    publisher.listen({ ready: () => this.#begin(error), lost: () => this.#lose(), error, message });
+    subscriber.listen({
+      ready: () => this.#subscriptions.restore(),
+      lost: () => this.#subscriptions.lost(),
+      error,
+      message,
+    });
+    this.#watchdog = new Watchdog([publisher, subscriber].filter(({ pingable }) => pingable));
+  }
+
+  publish(channel: string, message: string): Promise<unknown> {
+    return this.#send(() =>
+      this.#publisher.cluster
+        ? this.#publisher.call('EVAL', PUBLISH_AT_SLOT, '1', `{${channel}}:order`, channel, message)
+        : this.#publisher.call('PUBLISH', channel, message),
+    );
+  }
+
+  publishNumbered(channel: string, publish: NumberedPublish): Promise<NumberedResult> {
+    const args = numberedArguments(channel, publish);
+    return this.#send(async () => {
+      if (this.#publisher.cluster) {
+        const key = `{${channel}}:${publish.key}`;
+        return numberedResult(await this.#publisher.call('EVAL', PUBLISH_NUMBERED, '1', key, ...args));
+      }
+      try {
+        return numberedResult(await this.#publisher.call('EVALSHA', PUBLISH_NUMBERED_SHA, '1', publish.key, ...args));
+      } catch (error) {
+        // Somebody flushed Redis' scripts; nothing was done.
+        if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+        return numberedResult(await this.#publisher.call('EVAL', PUBLISH_NUMBERED, '1', publish.key, ...args));
+      }
+    });
+  }
+
+  subscribe(channel: string): Promise<unknown> {
+    return this.#subscriptions.add(channel);
+  }
+
+  on(event: 'message', listener: (channel: string, message: string) => void): void;
+  on(event: 'error', listener: (error: unknown) => void): void;
+  on(
+    event: 'message' | 'error',
+    listener: ((channel: string, message: string) => void) & ((error: unknown) => void),
+  ): void {
+    if (event === 'message') this.#messageListeners.push(listener);
+    else this.#errorListeners.push(listener);
+  }
+
+  onState(listener: (state: 'up' | 'down') => void): void {
+    this.#subscriptions.onState(listener);
+  }
+
+  async incr(key: string): Promise<number> {
+    return Number(await this.#send(() => this.#publisher.call('INCR', key)));
+  }
+
+  expire(key: string, seconds: number): Promise<unknown> {
+    return this.#send(() => this.#publisher.call('EXPIRE', key, String(seconds)));
+  }
+
+  pexpire(key: string, milliseconds: number): Promise<unknown> {
+    return this.#send(() => this.#publisher.call('PEXPIRE', key, String(milliseconds)));
+  }
+
+  async close(): Promise<void> {
+    if (!this.#subscriptions.release()) return;
+    this.#watchdog.stop();
+    this.#lose();
+    this.#publisher.end();
+    this.#subscriber.end();
+  }
+
+  #begin(onError: (error: unknown) => void): void {
+    // A Cluster's nodes come and go: there the script travels with each call.
+    if (!this.#publisher.cluster) this.#publisher.call('SCRIPT', 'LOAD', PUBLISH_NUMBERED).catch(onError);
+    this.#ready = true;
+    this.#early.run();
+  }
+
+  #lose(): void {
+    this.#ready = false;
+    this.#early.fail(new ChannelError('there is no connection to Redis', 'refused'));
+  }
+
+  /** Calls now; or, while the very first connection is still being made, as soon as it is there; or not at all. */
+  async #send<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await (this.#ready ? call() : this.#early.later(call));
+    } catch (error) {
+      throw channelError(error);
+    }
+  }
+}

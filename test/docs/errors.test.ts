@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { SSEKify, SSEKifyError, type SSEKifyErrorCode, type SSEKifyOptions } from '../../src/index.js';
+import { atEnd } from '../helpers/cleanup.js';
+import { openStream } from '../helpers/client.js';
+import { collect } from '../helpers/emitted.js';
+import { serveHub } from '../helpers/server.js';
+import { codeIn, ROOT, readDocument } from './markdown.js';
+import { NOT_ON_ONE_INSTANCE } from './not-on-one-instance.js';
+
+function newHub(options?: SSEKifyOptions): SSEKify {
+  const sse = new SSEKify(options);
+  atEnd(() => sse.shutdown({ graceMs: 0 }));
+  return sse;
+}
+
+/** What a call throws. */
+function thrown(call: () => unknown): unknown {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('it did not throw');
+}
+
+/** What `'error'` tells of a send that gave 0. */
+function reported(data: unknown, options?: SSEKifyOptions): unknown {
+  const sse = newHub(options);
+  const errors = collect(sse, 'error');
+  expect(sse.sendToAll(data)).toBe(0);
+  expect(errors).toHaveLength(1);
+  expect(sse.stats().errorCount).toBe(1);
+  return errors[0];
+}
+
+/** Something that is not what the types ask for, as it comes from JavaScript. */
+const wrong = (value: unknown) => value as never;
+
+/** Each code from a real call. */
+const CASES: Readonly<Partial<Record<SSEKifyErrorCode, () => unknown>>> = {
+  INVALID_OPTION: () => thrown(() => new SSEKify(wrong({ keepAlive: 1000 }))),
+  INVALID_USER_ID: () => thrown(() => newHub().sendToUser('', 'nobody')),
+  INVALID_ROOM: () => thrown(() => newHub().sendToRoom(Number.NaN, 'nobody')),
+  INVALID_EVENT: () => thrown(() => newHub().sendToAll('x', { event: 'a\ndata: b' })),
+  INVALID_ID: () => thrown(() => newHub().sendToAll('x', { id: ' 1' })),
+  INVALID_RETRY: () => thrown(() => newHub().sendToAll('x', { retry: -1 })),
+  INVALID_TEXT: () => thrown(() => newHub().sendToAll({ not: 'text' }, { text: true })),
+  INVALID_RESPONSE: () => thrown(() => newHub().registerConnection('ann', wrong({ json: () => undefined }))),
+  async INVALID_HEADER() {
+    let error: unknown;
+    let sse: SSEKify | undefined;
+    const { url } = await serveHub({
+      before: (_, res) => {
+        sse ??= newHub();
+        const hub = sse;
+        error = thrown(() => hub.registerConnection('ann', res, { headers: { 'X-Own': 'a\r\nb' } }));
+      },
+    });
+    // The response was usable afterwards: the other hub made it a stream.
+    expect((await openStream(`${url}/ann`)).status).toBe(200);
+    return error;
+  },
+  NOT_SERIALIZABLE: () => reported({ big: 1n }),
+  PAYLOAD_TOO_LARGE: () => reported('four', { maxPayloadBytes: 5 }),
+  REQUEST_ID_REQUIRED: () =>
+    thrown(() => newHub({ autoFields: { requestId: { mode: 'require' } } }).sendToAll({ text: 'hi' })),
+  STAMP_FAILED: () =>
+    reported('x', {
+      seq: {
+        frameIdPolicy: () => {
+          throw new Error('no id today');
+        },
+      },
+    }),
+  async LISTENER_FAILED() {
+    const sse = newHub();
+    const errors = collect(sse, 'error');
+    sse.on('publish', () => {
+      throw new Error('a bug of the listener');
+    });
+    expect(await sse.publish('delivered all the same')).toMatchObject({ id: expect.any(String) });
+    return errors[0];
+  },
+  async SHUTDOWN() {
+    const sse = newHub();
+    sse.on('error', () => undefined);
+    await sse.shutdown();
+    return sse.publish('too late').catch((error: unknown) => error);
+  },
+};
+
+it.each(Object.entries(CASES))('%s is what a real call gives', async (code, call) => {
+  const error = await call();
+  expect(error).toBeInstanceOf(SSEKifyError);
+  expect(error).toMatchObject({ name: 'SSEKifyError', code, message: expect.stringMatching(/\S{3}/) });
+});
+
+it('rejects with the codes that sendTo* throws or reports', async () => {
+  const sse = newHub({ maxPayloadBytes: 5 });
+  const errors = collect(sse, 'error');
+  const codes: unknown[] = [];
+  for (const call of [
+    () => sse.publish('x', ''),
+    () => sse.publishToRoom('', 'x'),
+    () => sse.publish(undefined),
+    () => sse.publishToAll('four'),
+  ]) {
+    codes.push(await call().catch((error: SSEKifyError) => error.code));
+  }
+  expect(codes).toEqual(['INVALID_USER_ID', 'INVALID_ROOM', 'NOT_SERIALIZABLE', 'PAYLOAD_TOO_LARGE']);
+  expect(errors.map(({ code }) => code)).toEqual(codes);
+});
+
+it('has a row in the README for each code, a code for each row, and a call for each that one instance gives', () => {
+  const source = readFileSync(`${ROOT}src/errors.ts`, 'utf8');
+  const union = /export type SSEKifyErrorCode =([^;]+);/.exec(source)?.[1] ?? '';
+  const codes = [...union.matchAll(/'(\w+)'/g)].map((match) => match[1]);
+  expect(codes.length).toBeGreaterThan(15);
+  const rows = readDocument('README.md').tableOf('Code');
+  expect(rows.map(([code]) => codeIn(code)[0])).toEqual(codes);
+  for (const cells of rows) expect(cells.every((cell) => cell !== '')).toBe(true);
+  expect([...Object.keys(CASES), ...Object.keys(NOT_ON_ONE_INSTANCE)].sort()).toEqual([...codes].sort());
+});

@@ -1,0 +1,255 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import ts from 'typescript';
+import { beforeAll, describe, expect, it } from 'vitest';
+import * as main from '../../src/index.js';
+import { SSEKify, type SSEKifyError } from '../../src/index.js';
+import { readHubOptions, registrationReader } from '../../src/options.js';
+import { readSendOptions } from '../../src/stamp/stamper.js';
+import { atEnd } from '../helpers/cleanup.js';
+import { anchorOf, codeIn, ROOT, readDocument } from './markdown.js';
+import { VALUES_ACROSS_INSTANCES } from './not-on-one-instance.js';
+
+const readme = readDocument('README.md');
+
+/** The types as the compiler sees them. */
+let checker: ts.TypeChecker;
+let exported: Map<string, ts.Symbol>;
+
+beforeAll(() => {
+  const index = path.join(ROOT, 'src/index.ts');
+  const { config } = ts.readConfigFile(path.join(ROOT, 'tsconfig.json'), ts.sys.readFile);
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT);
+  const program = ts.createProgram([index], options);
+  checker = program.getTypeChecker();
+  const source = program.getSourceFile(index);
+  const module = source && checker.getSymbolAtLocation(source);
+  if (module === undefined) throw new Error('src/index.ts is no module');
+  exported = new Map(checker.getExportsOfModule(module).map((symbol) => [symbol.name, symbol]));
+}, 60_000);
+
+function typeNamed(name: string): ts.Type {
+  const symbol = exported.get(name);
+  if (symbol === undefined) throw new Error(`${name} is not exported`);
+  const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+  return checker.getDeclaredTypeOfSymbol(target);
+}
+
+const propertiesOf = (type: ts.Type) => checker.getNonNullableType(type).getProperties();
+const namesIn = (type: string) => propertiesOf(typeNamed(type)).map(({ name }) => name);
+
+/** The strings of a union of strings. */
+function wordsOf(type: string): string[] {
+  const union = typeNamed(type);
+  return union.isUnion() ? union.types.map((each) => (each.isStringLiteral() ? each.value : '?')) : [];
+}
+
+function nestedNamesIn(type: string, names: readonly string[]): string[] {
+  return propertiesOf(typeNamed(type)).flatMap((property) => {
+    if (!names.includes(property.name)) return [property.name];
+    return propertiesOf(checker.getTypeOfSymbol(property)).map(({ name }) => `${property.name}.${name}`);
+  });
+}
+
+/** What a call says about an option that does not exist. */
+function known(call: () => unknown): string[] {
+  try {
+    call();
+  } catch (error) {
+    const list = /(?:one of the options|only) (.+)\.$/.exec((error as SSEKifyError).message)?.[1] ?? '';
+    return list.split(/, | and /);
+  }
+  return [];
+}
+
+function newHub(): SSEKify {
+  const sse = new SSEKify();
+  atEnd(() => sse.shutdown({ graceMs: 0 }));
+  return sse;
+}
+
+type Values = Record<string, unknown>;
+const read = (options: Values) => readHubOptions(options) as unknown as Values;
+const response = { write: () => true, end: () => undefined } as never;
+const bad = { noSuchOption: 1 } as never;
+
+/** Each table of options: its type, the names that the library itself lists, and how it takes an option. */
+const TABLES: Readonly<
+  Record<string, { type: string; nested?: string[]; known(): string[]; take?(name: string, value: unknown): unknown }>
+> = {
+  'Hub options': {
+    type: 'SSEKifyOptions',
+    known: () => known(() => new SSEKify(bad)),
+    take: (name, value) => {
+      const settings = read({ [name]: value });
+      return name === 'connection' ? registrationReader(settings as never)(undefined) : settings[name];
+    },
+  },
+  'Connection options': {
+    type: 'RegisterOptions',
+    known: () => known(() => newHub().registerConnection('ann', response, bad)),
+    take: (name, value) => {
+      const { settings, ...others } = registrationReader(readHubOptions({}))({ [name]: value });
+      return { ...others, ...settings }[name as 'rooms'];
+    },
+  },
+  'Send options': {
+    type: 'SendOptions',
+    known: () => known(() => newHub().sendToAll('x', bad)),
+    take: (name, value) => (readSendOptions({ [name]: value }, 'x') as unknown as Values)[name],
+  },
+  'autoFields options': {
+    type: 'AutoFieldsOptions',
+    nested: ['traceId', 'requestId'],
+    known: () =>
+      known(() => new SSEKify({ autoFields: bad })).flatMap((name) => {
+        const inner = name === 'timestamp' ? [] : known(() => new SSEKify({ autoFields: { [name]: bad } }));
+        return inner.length === 0 ? name : inner.map((each) => `${name}.${each}`);
+      }),
+    take: (name, value) => {
+      const [outer = '', inner] = name.split('.');
+      const fields = read({ autoFields: { [outer]: inner === undefined ? value : { [inner]: value } } }).autoFields;
+      const taken = (fields as Values)[outer];
+      return inner === undefined ? taken : (taken as Values)[inner];
+    },
+  },
+  'seq options': {
+    type: 'SeqOptions',
+    known: () => known(() => new SSEKify({ seq: bad })),
+    take: (name, value) => (read({ seq: { [name]: value } }).seq as Values)[name],
+  },
+  'shutdown options': {
+    type: 'ShutdownOptions',
+    known: () => known(() => newHub().shutdown(bad)),
+  },
+};
+
+describe.each(Object.entries(TABLES))('%s', (heading, { type, nested = [], known: names, take }) => {
+  const rows = readme.table(heading).map(([name, byDefault, meaning]) => ({
+    name: codeIn(name)[0] ?? '',
+    byDefault: byDefault ?? '',
+    meaning: meaning ?? '',
+  }));
+  const documented = rows.map(({ name }) => name).sort();
+
+  it('are those of the type, and those that the library takes', () => {
+    expect(documented.length).toBeGreaterThan(2);
+    expect(documented).toEqual(nestedNamesIn(type, nested).sort());
+    expect(documented).toEqual(names().sort());
+  });
+
+  it('have the defaults that the table shows', () => {
+    for (const { name, byDefault } of rows) {
+      const shown = codeIn(byDefault)[0];
+      if (take === undefined) continue;
+      const actual = take(name, undefined);
+      if (byDefault === "the hub's") {
+        const own = name === 'keepAliveEvent' ? { event: 'beat', data: 1 } : 1234;
+        const registration = registrationReader(readHubOptions({ [name]: own }))(undefined);
+        expect({ name, value: (registration.settings as unknown as Values)[name] }).toEqual({ name, value: own });
+      } else if (shown === 'JSON.stringify') {
+        expect(actual).toBe(JSON.stringify);
+      } else if (shown === undefined) {
+        // An empty list is what none comes to.
+        expect({ name, byDefault }).toEqual({ name, byDefault: expect.stringMatching(/^(none|built-in|automatic)$/) });
+        expect({ name, actual: Array.isArray(actual) && actual.length === 0 ? undefined : actual }).toEqual({
+          name,
+          actual: undefined,
+        });
+      } else {
+        const value: unknown = JSON.parse(shown.replaceAll("'", '"'));
+        expect({ name, value: take(name, value) }).toEqual({ name, value: actual });
+        if (typeof value !== 'object') expect({ name, value: actual }).toEqual({ name, value });
+      }
+    }
+  });
+});
+
+it('shows the defaults of shutdown', async () => {
+  const rows = readme.table('shutdown options').map(([name, byDefault]) => [codeIn(name)[0], codeIn(byDefault)[0]]);
+  const documented = new Map(
+    propertiesOf(typeNamed('ShutdownOptions')).map((property) => {
+      const tag = property.getJsDocTags(checker).find(({ name }) => name === 'defaultValue');
+      return [property.name, ts.displayPartsToString(tag?.text)];
+    }),
+  );
+  expect(rows).toEqual([...documented]);
+});
+
+describe('the API', () => {
+  it('tells of every method, and of none that is not there', () => {
+    const methods = Object.getOwnPropertyNames(SSEKify.prototype).filter((name) => name !== 'constructor');
+    const missing = methods.filter((name) => !new RegExp(`\`(sse\\.)?${name}\\(`).test(readme.text));
+    expect(missing).toEqual([]);
+    const named = [...readme.text.matchAll(/\bsse\.(\w+)\(/g)].map((match) => match[1] ?? '');
+    expect(named.filter((name) => !(name in SSEKify.prototype))).toEqual([]);
+  });
+
+  it('tells of every member of a handle', () => {
+    const members = readme.tableOf('Member').map(([member]) => /\w+/.exec(codeIn(member)[0] ?? '')?.[0]);
+    expect(members.sort()).toEqual(namesIn('RegisteredConnectionHandle').sort());
+  });
+
+  it('lists every exported value, and no type that is not exported', () => {
+    const list = (name: string) =>
+      codeIn(new RegExp(`Exported ${name}: ([\\s\\S]+?)\\.(?: |\\n)`).exec(readme.text)?.[1]);
+    const values = Object.keys(main).filter((name) => name !== 'default');
+    const missing = values.filter((name) => !list('values').includes(name));
+    expect(missing.filter((name) => !VALUES_ACROSS_INSTANCES.includes(name))).toEqual([]);
+    expect(list('values').filter((name) => !values.includes(name))).toEqual([]);
+    expect(list('types').length).toBeGreaterThan(30);
+    expect(list('types').filter((name) => !exported.has(name))).toEqual([]);
+  });
+
+  it('lists every reason, event and statistic', () => {
+    const first = (rows: string[][]) => rows.flatMap(([cell]) => codeIn(cell)).map((text) => text.replaceAll("'", ''));
+    expect(first(readme.tableOf('`refused`')).sort()).toEqual(wordsOf('RefusalReason').sort());
+    expect(first(readme.table('Replay')).sort()).toEqual(wordsOf('GapReason').sort());
+    expect(first(readme.tableOf('`dropPolicy`')).sort()).toEqual(wordsOf('DropPolicy').sort());
+    expect(first(readme.table('Events')).sort()).toEqual(namesIn('SSEKifyEventMap').sort());
+    expect(first(readme.table('Stats')).sort()).toEqual(namesIn('SSEKifyStats').sort());
+    expect(first(readme.table('Stats')).sort()).toEqual(Object.keys(newHub().stats()).sort());
+    const reasons = /`reason` of a `disconnect`:\n\n([\s\S]+?)\n\n/.exec(readme.text)?.[1] ?? '';
+    const shown = [...reasons.matchAll(/^\| `'(\w+)'`/gm)].map((match) => match[1]);
+    expect(shown.sort()).toEqual(wordsOf('DisconnectReason').sort());
+  });
+});
+
+describe('links and paths', () => {
+  const status = readDocument('STATUS.md');
+
+  it.each([
+    ['README.md', readme],
+    ['STATUS.md', status],
+  ])('%s links to what is there', (_, { headings, links }) => {
+    const anchors = new Set(headings.map(anchorOf));
+    expect(anchors.size).toBe(headings.length);
+    for (const link of links.filter((each) => !/^https?:/.test(each))) {
+      if (link.startsWith('#')) expect(anchors).toContain(link.slice(1));
+      else expect({ link, exists: existsSync(`${ROOT}${link}`) }).toEqual({ link, exists: true });
+    }
+  });
+
+  it('has every section of the README in its contents, in order', () => {
+    const contents = readme.text.slice(readme.text.indexOf('## Contents'), readme.text.indexOf('## Install'));
+    const listed = [...contents.matchAll(/^( *)- \[(.+)\]\(#(.+)\)$/gm)].map(([, , text, anchor]) => ({
+      text,
+      anchor,
+    }));
+    const sections = readme.headings.slice(readme.headings.indexOf('Contents') + 1);
+    expect(listed).toEqual(sections.map((text) => ({ text, anchor: anchorOf(text) })));
+  });
+
+  it('claims nothing in STATUS.md without a test that is there', () => {
+    const rows = status.table('What works');
+    expect(rows.length).toBeGreaterThan(10);
+    for (const [claim, tests] of rows) {
+      const files = codeIn(tests);
+      expect({ claim, named: files.length > 0 }).toEqual({ claim, named: true });
+      for (const file of files) {
+        expect({ claim, file, exists: existsSync(`${ROOT}${file}`) }).toEqual({ claim, file, exists: true });
+        expect(readFileSync(`${ROOT}${file}`, 'utf8')).toMatch(/\bit(\.\w+)*\(/);
+      }
+    }
+  });
+});

@@ -38,3 +38,18 @@ export class Chunk {
     return this.#bytes;
   }
 }
+
+export function asList(frames: Frame | Frame[] | undefined): Frame[] {
+  if (frames === undefined) return [];
+  return frames instanceof Frame ? [frames] : frames;
+}
+
+/** The newest id among frames that are written together. */
+export function lastId(frames: Frames): string | undefined {
+  if (frames instanceof Frame) return frames.id;
+  for (let index = frames.length - 1; index >= 0; index -= 1) {
+    const id = frames[index]?.id;
+    if (id !== undefined) return id;
+  }
+  return undefined;
+}

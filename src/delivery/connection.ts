@@ -1,9 +1,11 @@
 import type { ConnectionSettings } from '../options.js';
 import type { ConnectionId, DisconnectReason, GapReason } from '../types.js';
 import { encodeRetry, Frame } from '../wire/frame.js';
-import { Chunk, type Frames } from './chunk.js';
+import { onceAborted } from './abort.js';
+import { asList, Chunk, type Frames, lastId } from './chunk.js';
 import type { Clock, Wakeable } from './clock.js';
 import type { Flushable, Flusher, Joiner } from './flusher.js';
+import { Progress } from './progress.js';
 import { LOSS, type PushOutcome, Queue } from './queue.js';
 import type { Sink, SinkOwner } from './sinks/sink.js';
 
@@ -28,7 +30,6 @@ export interface ConnectionHost {
 const BEHIND_BYTES = 64 * 1024;
 /** A write to a client that keeps up; joining more would only cost memory. */
 const JOIN_BYTES = 1024 * 1024;
-const STALL_LOOKS = 4;
 
 /** One client: its place in the stream, what waits for it, and its end. */
 export class Connection implements Flushable, Wakeable, SinkOwner {
@@ -57,12 +58,13 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   #rest: Buffer | undefined;
   /** A write was answered `false`, and the drain has not come. */
   #stalled = false;
+  /** It stalled, and has not caught up with what it accepted: only then do the limits hold. */
+  #behind = false;
   #pingDue = false;
   #pingAt: number;
   #endsAt: number;
-  /** While data waits: when the socket last took some, and what its progress was then. */
-  #movedAt: number | undefined;
-  #progress = '';
+  /** While data waits: whether the socket takes it. */
+  #progress: Progress | undefined;
   /** Lets go of what could end it from outside. */
   #letGo: (() => void) | undefined;
   /** The last id written to the client. */
@@ -104,7 +106,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   /** Takes one frame for the client. */
   push(frame: Frame): PushOutcome {
     if (this.#state !== 'open') return 'refused';
-    if (this.#stalled || this.#queue !== undefined) {
+    if (this.#behind) {
       const outcome = this.#enqueue(frame);
       if (outcome !== 'accepted') return outcome;
     } else if (this.#fresh === undefined) {
@@ -123,9 +125,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   pushReplay(frames: readonly Frame[]): void {
     if (this.#state !== 'open' || frames.length === 0) return;
     this.#queue ??= new Queue();
-    const waiting = this.#takeFresh();
-    if (waiting !== undefined) this.#queue.pushReplay(waiting instanceof Frame ? [waiting] : waiting);
-    this.#queue.pushReplay(frames);
+    this.#queue.pushReplay([...asList(this.#takeFresh()), ...frames]);
     for (const { id, order } of frames) if (id !== undefined) this.#cursor = Math.max(this.#cursor, order);
     if (!this.#stalled) this.#host.flusher.mark(this);
   }
@@ -133,7 +133,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   /** Ends it: gracefully, after what it accepted, or at once when its client cannot take that. */
   close(reason: DisconnectReason, retryMs?: number): void {
     if (this.#state !== 'open') return;
-    if (retryMs !== undefined) this.push(encodeRetry(retryMs));
+    if (retryMs !== undefined) this.#pushLast(encodeRetry(retryMs));
     this.#state = 'ending';
     this.#host.left(this, reason);
     if (reason === 'stalled' || reason === 'backpressure') this.destroy();
@@ -145,13 +145,16 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
 
   /** Ends it when the signal aborts. */
   endWith(signal: AbortSignal): void {
-    const abort = () => this.close('aborted');
-    signal.addEventListener('abort', abort, { once: true });
-    this.#letGo = () => signal.removeEventListener('abort', abort);
+    if (signal.aborted) this.close('aborted');
+    else if (this.#state !== 'ended') this.#letGo = onceAborted(signal, () => this.close('aborted'));
   }
 
-  /** Cuts the client off. */
-  destroy(): void {
+  /** Cuts the client off. @param reason - what is told of one that was open */
+  destroy(reason: DisconnectReason = 'shutdown'): void {
+    if (this.#state === 'open') {
+      this.#state = 'ending';
+      this.#host.left(this, reason);
+    }
     const sink = this.#sink;
     this.#finish();
     sink?.destroy();
@@ -159,8 +162,8 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
 
   drained(): void {
     this.#stalled = false;
-    this.#movedAt = undefined;
-    if (this.#queue?.empty && this.#rest === undefined) this.#queue = undefined;
+    this.#progress = undefined;
+    if (this.#queue?.empty !== false && this.#rest === undefined) this.#caughtUp();
     if (this.#state === 'ending') this.#watchProgress();
     if (this.#queue !== undefined || this.#state === 'ending') this.#host.flusher.mark(this);
   }
@@ -180,15 +183,18 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
       if (frames !== undefined) this.#writeAll(frames, join);
     } else {
       this.#pingDue = false;
+      // Accepted while it kept up: behind what is resent, but whole.
+      const fresh = this.#takeFresh();
+      if (fresh !== undefined) this.#queue.pushReplay(asList(fresh));
       while (!this.#stalled && this.#writeNext(this.#queue));
-      if (!this.#stalled) this.#queue = undefined;
+      if (!this.#stalled) this.#caughtUp();
     }
     if (this.#state === 'ending' && this.#queue === undefined && !this.#stalled) this.#sink?.end();
   }
 
   wake(now: number): number | undefined {
     if (this.#state === 'ended') return undefined;
-    if (this.#movedAt !== undefined && this.#hasStalledOut(now, this.#movedAt)) {
+    if (this.#progress?.hasStopped(now) === true) {
       if (this.#state === 'open') this.close('stalled');
       else this.destroy();
       return undefined;
@@ -205,8 +211,15 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
       }
     }
     const pingAt = this.#state === 'open' ? this.#pingAt : Number.POSITIVE_INFINITY;
-    const next = Math.min(pingAt, this.#endsAt, this.#nextLook(now));
+    const lookAt = this.#progress?.nextLook(now) ?? Number.POSITIVE_INFINITY;
+    const next = Math.min(pingAt, this.#endsAt, lookAt);
     return next === Number.POSITIVE_INFINITY ? undefined : next;
+  }
+
+  /** Takes a last word, which costs no frame its place. */
+  #pushLast(frame: Frame): void {
+    if (this.#behind) this.pushReplay([frame]);
+    else this.push(frame);
   }
 
   #enqueue(frame: Frame): PushOutcome {
@@ -224,33 +237,37 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     return fresh;
   }
 
-  /** A heartbeat goes with what is written anyway, and never waits. */
+  #caughtUp(): void {
+    this.#queue = undefined;
+    this.#behind = false;
+  }
+
+  /** A heartbeat goes before what is written anyway, so that it never waits. */
   #withPing(frames: Frame | Frame[] | undefined): Frame | Frame[] | undefined {
     if (!this.#pingDue) return frames;
     this.#pingDue = false;
     const ping = this.#host.heartbeat(this.settings);
     if (frames === undefined) return ping;
-    return frames instanceof Frame ? [frames, ping] : [...frames, ping];
+    return [ping, ...asList(frames)];
   }
 
-  /** Writes all that a client that keeps up got in this tick. */
+  /** Writes what a client that keeps up got in this tick; what comes after a stall waits, whole and by reference. */
   #writeAll(frames: Frame | Frame[], join: Joiner): void {
     if (frames instanceof Frame) {
       this.#write(join(frames), frames);
       return;
     }
-    let run: Frame[] = [];
-    let bytes = 0;
-    for (const frame of frames) {
-      if (bytes > 0 && bytes + frame.byteLength > JOIN_BYTES) {
-        this.#write(join(run), run);
-        run = [];
-        bytes = 0;
+    for (let from = 0; from < frames.length; ) {
+      if (this.#stalled) {
+        this.#queue = new Queue();
+        this.#queue.pushReplay(frames.slice(from));
+        return;
       }
-      run.push(frame);
-      bytes += frame.byteLength;
+      const to = joinUpTo(frames, from);
+      const run = from === 0 && to === frames.length ? frames : frames.slice(from, to);
+      this.#write(join(run), run);
+      from = to;
     }
-    this.#write(join(run), run);
   }
 
   /** Writes the next piece for a client that is behind. @returns whether there was one */
@@ -290,31 +307,16 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   #noteStall(taken: boolean | undefined): void {
     if (taken !== false) return;
     this.#stalled = true;
+    this.#behind = true;
+    this.#pingDue = false;
     this.#watchProgress();
   }
 
   /** From now on the client has to take bytes. */
   #watchProgress(): void {
-    this.#movedAt = this.#host.clock.now();
-    this.#progress = this.#sink?.progress() ?? '';
-    this.#wakeAt(this.#nextLook(this.#movedAt));
-  }
-
-  #hasStalledOut(now: number, movedAt: number): boolean {
-    const progress = this.#sink?.progress() ?? '';
-    if (progress !== this.#progress) {
-      this.#progress = progress;
-      this.#movedAt = now;
-      return false;
-    }
-    const { stallTimeoutMs } = this.settings;
-    return stallTimeoutMs > 0 && now - movedAt >= stallTimeoutMs;
-  }
-
-  #nextLook(now: number): number {
-    const { stallTimeoutMs } = this.settings;
-    if (this.#movedAt === undefined || stallTimeoutMs === 0) return Number.POSITIVE_INFINITY;
-    return Math.min(now + stallTimeoutMs / STALL_LOOKS, this.#movedAt + stallTimeoutMs);
+    const now = this.#host.clock.now();
+    this.#progress = new Progress(this.#sink, this.settings.stallTimeoutMs, now);
+    this.#wakeAt(this.#progress.nextLook(now));
   }
 
   #wakeAt(at: number): void {
@@ -332,16 +334,17 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     this.#fresh = undefined;
     this.#queue = undefined;
     this.#rest = undefined;
+    this.#progress = undefined;
     this.#host.gone(this);
   }
 }
 
-/** The newest id among frames that are written together. */
-function lastId(frames: Frames): string | undefined {
-  if (frames instanceof Frame) return frames.id;
-  for (let index = frames.length - 1; index >= 0; index -= 1) {
-    const id = frames[index]?.id;
-    if (id !== undefined) return id;
+/** Where a write ends that begins at `from`: at least one frame, and no more than are worth joining. */
+function joinUpTo(frames: readonly Frame[], from: number): number {
+  let bytes = 0;
+  for (let index = from; index < frames.length; index += 1) {
+    bytes += frames[index]?.byteLength ?? 0;
+    if (bytes > JOIN_BYTES && index > from) return index;
   }
-  return undefined;
+  return frames.length;
 }

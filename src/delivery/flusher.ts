@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers';
 import { Frame } from '../wire/frame.js';
 import { Chunk, type Frames } from './chunk.js';
+import { Fifo } from './fifo.js';
 
 /** Something with frames to write. */
 export interface Flushable {
@@ -27,8 +28,7 @@ function sameFrames(a: Frames, b: Frames): boolean {
  * the event loop.
  */
 export class Flusher {
-  #dirty: Flushable[] = [];
-  #next = 0;
+  readonly #dirty = new Fifo<Flushable>();
   #scheduled = false;
   #chunk: Chunk | undefined;
 
@@ -48,21 +48,15 @@ export class Flusher {
   #run(): void {
     this.#scheduled = false;
     const deadline = performance.now() + SLICE_MS;
-    while (this.#next < this.#dirty.length) {
-      const who = this.#dirty[this.#next];
-      this.#next += 1;
-      if (who === undefined) continue;
+    let flushed = 0;
+    for (let who = this.#dirty.shift(); who !== undefined; who = this.#dirty.shift()) {
       who.dirty = false;
       who.flush(this.#join);
-      if (this.#next % LOOK_AT_TIME_EVERY === 0 && performance.now() > deadline) break;
+      flushed += 1;
+      if (flushed % LOOK_AT_TIME_EVERY === 0 && performance.now() > deadline) break;
     }
-    if (this.#next < this.#dirty.length) {
-      this.#schedule();
-    } else {
-      this.#dirty = [];
-      this.#next = 0;
-      this.#chunk = undefined;
-    }
+    if (this.#dirty.length > 0) this.#schedule();
+    else this.#chunk = undefined;
   }
 
   readonly #join: Joiner = (frames) => {

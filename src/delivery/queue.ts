@@ -54,11 +54,11 @@ export class Queue {
   }
 
   push(frame: Frame, { maxQueueItems, maxQueueBytes, dropPolicy }: QueueLimits): PushOutcome {
-    if (frame.byteLength > maxQueueBytes || maxQueueItems === 0) return this.#refuse();
+    if (frame.byteLength > maxQueueBytes) return this.#refuse();
     const over = () => this.#items + 1 > maxQueueItems || this.#bytes + frame.byteLength > maxQueueBytes;
     if (over()) {
       if (dropPolicy === 'disconnect') return 'overflow';
-      if (dropPolicy === 'newest') return this.#refuse();
+      if (dropPolicy === 'newest' || maxQueueItems === 0) return this.#refuse();
       while (over()) this.#dropOldest();
     }
     this.#live.push(frame);

@@ -51,6 +51,8 @@ export class Reception {
     const connId = `${this.#instanceId}-${this.#connections.toString(36)}`;
     const connection = new Connection(delivery, connId, userId, settings, lastEventId);
     connection.start(new NodeSink(res, connection), encodeRetry(settings.retryMs));
+    // A made-up response may fail at the first write.
+    if (!connection.open) return { lastEventId, refused: 'gone' };
     const scopes = [EVERYONE, userScope(userId), ...rooms.map(roomScope)];
     delivery.enter(connection, lastEventId, rooms, scopes);
     if (signal !== undefined) connection.endWith(signal);

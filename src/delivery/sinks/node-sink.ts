@@ -1,3 +1,4 @@
+import { OutgoingMessage } from 'node:http';
 import type { Chunk } from '../chunk.js';
 import { type RawResponse, type RawSocket, socketOf, streamOf } from './response.js';
 import type { Sink, SinkOwner } from './sink.js';
@@ -5,24 +6,35 @@ import type { Sink, SinkOwner } from './sink.js';
 /** RFC 9113, section 7. */
 const HTTP2_CANCEL = 8;
 
+/** Node's own `flush` is a deprecated name of `flushHeaders`, and warns; only that of compressing middleware is meant. */
+const NODE_FLUSH: unknown = Reflect.get(OutgoingMessage.prototype, 'flush');
+
+/**
+ * The first sink on a socket, each linked to the next; there are several when requests were pipelined. The listeners on the
+ * socket are shared, so that a client which pipelines many requests does not add one of each per request.
+ */
+const firstOn = new WeakMap<RawSocket, NodeSink>();
+
 /** Writes through the public methods of a response: right for HTTP/1.x, HTTP/2, and any wrapped or made-up one. */
 export class NodeSink implements Sink {
   readonly #res: RawResponse;
   readonly #socket: RawSocket | undefined;
   readonly #owner: SinkOwner;
+  /** Whether it waits behind another response on its socket; such a one is not told when the socket closes. */
+  readonly #queued: boolean;
+  #nextOn: NodeSink | undefined;
+  /** Made when a write is first answered `false`, which most responses never do. */
+  #onDrain: (() => void) | undefined;
   #ended = false;
 
   constructor(res: RawResponse, owner: SinkOwner) {
     this.#res = res;
     this.#owner = owner;
     this.#socket = socketOf(res);
-    res.on?.('drain', this.#onDrain);
+    this.#queued = this.#socket !== undefined && !res.socket;
     res.on?.('close', this.#onClose);
     res.on?.('error', this.#onError);
-    // A client that closes its half has left, even when it still could read (RST shows on the response itself).
-    this.#socket?.on('end', this.#onLeave);
-    // A response queued behind a pipelined one is not told when their socket closes.
-    this.#socket?.on('close', this.#onLeave);
+    if (this.#socket !== undefined) this.#attachTo(this.#socket);
   }
 
   write(chunk: Chunk): boolean {
@@ -36,51 +48,126 @@ export class NodeSink implements Sink {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#res.end();
+    const res = this.#res;
+    try {
+      res.end();
+    } catch {
+      // Only a made-up response throws; its client is told by the end of the connection.
+      this.#owner.closed('error');
+      return;
+    }
     // A made-up response may never say that it is over.
-    if (this.#res.on === undefined) this.#owner.closed('server');
+    if (res.on === undefined || res.writableEnded === undefined) this.#owner.closed('server');
   }
 
   destroy(): void {
     this.#ended = true;
     const stream = streamOf(this.#res);
-    if (stream !== undefined) stream.close(HTTP2_CANCEL);
-    else if (this.#res.destroy !== undefined) this.#res.destroy();
+    if (stream !== undefined) {
+      stream.close(HTTP2_CANCEL);
+      // Else it would wait for a window that its client may never open.
+      stream.destroy?.();
+    } else if (this.#res.destroy !== undefined) this.#res.destroy();
     else this.#res.end();
   }
 
   /** What the socket was given, and what of it still waits for the kernel; Node's own idle timeout looks at the same. */
   progress(): string {
-    const socket: unknown = this.#socket ?? streamOf(this.#res)?.session?.socket;
-    if (typeof socket !== 'object' || socket === null) return '';
-    const handle: unknown = Reflect.get(socket, '_handle');
-    const waiting = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'writeQueueSize') : '';
-    return `${Reflect.get(socket, 'bytesWritten')}:${waiting}`;
+    const socket = this.#socket ?? sessionSocket(this.#res);
+    const handle = property(socket, '_handle');
+    // What TLS has encrypted waits in the handle underneath.
+    const waiting = property(property(handle, '_parent') ?? handle, 'writeQueueSize');
+    return `${property(socket, 'bytesWritten')}:${property(handle, 'writeQueueSize')}:${waiting}`;
   }
 
   detach(): void {
-    const res = this.#res;
-    res.removeListener?.('drain', this.#onDrain);
-    res.removeListener?.('close', this.#onClose);
-    this.#socket?.removeListener('end', this.#onLeave);
-    this.#socket?.removeListener('close', this.#onLeave);
-    // 'error' keeps its listener for the response's life: a late write error must not end the process.
+    if (this.#onDrain !== undefined) this.#res.removeListener?.('drain', this.#onDrain);
+    if (this.#socket !== undefined) this.#detachFrom(this.#socket);
+    // 'close' and 'error' stay until the response closes: a late write error must not end the process.
   }
 
   #write(data: string | Uint8Array, encoding?: BufferEncoding): boolean {
     const res = this.#res;
     // Its 'close' is on the way; Node would make an error of the write.
     if (res.writableEnded === true || res.destroyed === true) return true;
-    const more = typeof data === 'string' ? res.write(data, encoding) : res.write(data);
-    if (more !== false) res.flush?.();
-    return more !== false;
+    try {
+      const more = typeof data === 'string' ? res.write(data, encoding) : res.write(data);
+      if (res.flush !== undefined && res.flush !== NODE_FLUSH) res.flush();
+      // One that cannot tell of its drain is taken to have none.
+      if (more !== false || res.on === undefined) return true;
+    } catch {
+      // Only a made-up response throws; the disconnect tells of it, and all others get their events.
+      this.#onError();
+      return true;
+    }
+    if (this.#onDrain === undefined) {
+      this.#onDrain = () => this.#owner.drained();
+      res.on('drain', this.#onDrain);
+    }
+    return false;
   }
 
-  readonly #onDrain = () => this.#owner.drained();
-  readonly #onLeave = () => {
+  #attachTo(socket: RawSocket): void {
+    const first = firstOn.get(socket);
+    // A client that closes its half has left, even when it still could read.
+    if (first === undefined) socket.on('end', leave);
+    if (this.#queued && !NodeSink.queuedFrom(first)) socket.on('close', leave);
+    this.#nextOn = first;
+    firstOn.set(socket, this);
+  }
+
+  #detachFrom(socket: RawSocket): void {
+    const first = firstOn.get(socket);
+    if (first === this) {
+      if (this.#nextOn === undefined) firstOn.delete(socket);
+      else firstOn.set(socket, this.#nextOn);
+    } else {
+      let before = first;
+      while (before !== undefined && before.#nextOn !== this) before = before.#nextOn;
+      if (before === undefined) return;
+      before.#nextOn = this.#nextOn;
+    }
+    this.#nextOn = undefined;
+    const left = firstOn.get(socket);
+    if (left === undefined) socket.removeListener('end', leave);
+    if (this.#queued && !NodeSink.queuedFrom(left)) socket.removeListener('close', leave);
+  }
+
+  /** Whether one of the sinks linked from here waits for its turn. */
+  static queuedFrom(sink: NodeSink | undefined): boolean {
+    for (let each = sink; each !== undefined; each = each.#nextOn) if (each.#queued) return true;
+    return false;
+  }
+
+  /** Its socket tells that the client has left. */
+  left(): void {
+    this.detach();
     this.#owner.closed('client');
     this.#res.destroy?.();
+  }
+
+  readonly #onClose = () => {
+    this.#res.removeListener?.('close', this.#onClose);
+    this.#res.removeListener?.('error', this.#onError);
+    this.#owner.closed(this.#res.writableEnded === true ? 'server' : 'client');
   };
-  readonly #onError = () => this.#owner.closed('error');
-  readonly #onClose = () => this.#owner.closed(this.#res.writableEnded === true ? 'server' : 'client');
+
+  readonly #onError = () => {
+    this.#owner.closed('error');
+    if (this.#res.writableEnded !== true) this.#res.destroy?.();
+  };
+}
+
+function leave(this: RawSocket): void {
+  for (let sink = firstOn.get(this); sink !== undefined; sink = firstOn.get(this)) sink.left();
+}
+
+function property(object: unknown, name: string): unknown {
+  return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined;
+}
+
+/** The socket under an HTTP/2 stream; asking a session that is gone would throw. */
+function sessionSocket(res: RawResponse): unknown {
+  const session = streamOf(res)?.session;
+  return session === undefined || session.destroyed === true ? undefined : session.socket;
 }

@@ -22,8 +22,9 @@ export interface RawSocket {
 export interface RawStream {
   readonly destroyed?: boolean;
   readonly closed?: boolean;
-  readonly session?: { readonly socket?: unknown } | undefined;
+  readonly session?: { readonly socket?: unknown; readonly destroyed?: boolean } | undefined;
   close(code: number): void;
+  destroy?(): unknown;
 }
 
 /** A response as it is found: real ones, wrapped ones, and those an adapter made up, of which only `write` and `end` are sure. */
@@ -37,9 +38,12 @@ export interface RawResponse {
   flush?(): unknown;
   setHeader?(name: string, value: string | number | readonly string[]): unknown;
   removeHeader?(name: string): unknown;
+  hasHeader?(name: string): boolean;
   writeHead?(status: number): unknown;
   statusCode?: number;
   statusMessage?: string;
+  /** `false` when the client, or the server, wants the connection closed after this response. */
+  readonly shouldKeepAlive?: boolean;
   readonly headersSent?: boolean;
   readonly destroyed?: boolean;
   readonly closed?: boolean;
@@ -88,20 +92,30 @@ export function isGone(res: RawResponse): boolean {
 // Forbidden on HTTP/2 (RFC 9113, 8.2.2), where setting them throws.
 const HTTP1_ONLY = new Set(['connection', 'keep-alive', 'proxy-connection', 'upgrade', 'http2-settings', 'te']);
 
+/** HTTP/1.0 knows no chunks: there the end of the connection is the end of the stream. */
+function setFraming(res: RawResponse, setHeader: NonNullable<RawResponse['setHeader']>): void {
+  const chunked = res.req?.httpVersion !== '1.0';
+  // Node frames by itself, but not when its header was ever removed: so that is done only to one that must not stay.
+  if (res.hasHeader?.('Transfer-Encoding') === true) {
+    if (chunked) setHeader('Transfer-Encoding', 'chunked');
+    else res.removeHeader?.('Transfer-Encoding');
+  }
+  if (!chunked || res.shouldKeepAlive === false) setHeader('Connection', 'close');
+  else if (res.hasHeader?.('Connection') !== true) setHeader('Connection', 'keep-alive');
+}
+
 /** Sends status and headers, over what the application already set on the response. */
 export function sendHead(res: RawResponse, status: number, changes: readonly HeaderChange[]): void {
   if (res.headersSent === true) return;
   const http2 = streamOf(res) !== undefined;
   if (res.setHeader !== undefined) {
     res.removeHeader?.('Content-Length');
-    res.removeHeader?.('Transfer-Encoding');
     for (const { name, value } of changes) {
       if (http2 && HTTP1_ONLY.has(name.toLowerCase())) continue;
       if (value === undefined) res.removeHeader?.(name);
       else res.setHeader(name, value);
     }
-    // HTTP/1.0 knows no chunks: there the end of the connection is the end of the stream.
-    if (!http2) res.setHeader('Connection', res.req?.httpVersion === '1.0' ? 'close' : 'keep-alive');
+    if (!http2) setFraming(res, res.setHeader.bind(res));
   }
   res.statusCode = status;
   // Koa presets 404 with its message.

@@ -1,0 +1,30 @@
+/** What ends with each signal. */
+const endings = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * Runs `end` when the signal aborts. However many wait for one signal, it has one listener: Node warns of more than ten.
+ * @returns lets go of the signal
+ */
+export function onceAborted(signal: AbortSignal, end: () => void): () => void {
+  const waiting = endings.get(signal) ?? listenTo(signal);
+  waiting.add(end);
+  return () => {
+    waiting.delete(end);
+    if (waiting.size > 0 || endings.get(signal) !== waiting) return;
+    endings.delete(signal);
+    signal.removeEventListener('abort', endAll);
+  };
+}
+
+function listenTo(signal: AbortSignal): Set<() => void> {
+  const waiting = new Set<() => void>();
+  endings.set(signal, waiting);
+  signal.addEventListener('abort', endAll, { once: true });
+  return waiting;
+}
+
+function endAll(this: AbortSignal): void {
+  const waiting = endings.get(this) ?? [];
+  endings.delete(this);
+  for (const end of [...waiting]) end();
+}

@@ -1,11 +1,10 @@
 import http from 'node:http';
+import type { Readable } from 'node:stream';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { atEnd } from './cleanup.js';
 
-/** A client of an event stream over a real socket, read by a parser that is not ours. */
-export interface StreamClient {
-  readonly status: number;
-  readonly headers: http.IncomingHttpHeaders;
+/** An event stream as it is received, read by a parser that is not ours. */
+export interface StreamReader {
   /** Everything received so far. */
   readonly events: EventSourceMessage[];
   readonly comments: string[];
@@ -16,10 +15,8 @@ export interface StreamClient {
   readonly lastEventId: string;
   /** Whether the stream ended cleanly. */
   readonly ended: boolean;
-  readonly response: http.IncomingMessage;
-  readonly request: http.ClientRequest;
   /** Resolves when the condition holds; looks after each chunk and at the end. */
-  until(condition: (client: StreamClient) => boolean): Promise<void>;
+  until(condition: (reader: StreamReader) => boolean): Promise<void>;
   /** Resolves with the first `count` events. */
   received(count: number): Promise<EventSourceMessage[]>;
   /** Resolves with the first event of that name. */
@@ -29,6 +26,14 @@ export interface StreamClient {
   /** Stops reading, so that the socket fills up. */
   pause(): void;
   resume(): void;
+}
+
+/** A client of an event stream over a real socket. */
+export interface StreamClient extends StreamReader {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly response: http.IncomingMessage;
+  readonly request: http.ClientRequest;
   /** Leaves. */
   close(): void;
 }
@@ -51,12 +56,19 @@ export function openStream(
     const request = http.request(url, { method, headers: { ...headers, ...resuming }, agent: false });
     atEnd(() => request.destroy());
     request.on('error', reject);
-    request.on('response', (response) => resolve(readStream(request, response, paused)));
+    request.on('response', (response) => {
+      const { statusCode: status = 0, headers } = response;
+      const close = () => {
+        request.destroy();
+      };
+      resolve(Object.assign(readEvents(response, paused), { status, headers, response, request, close }));
+    });
     request.end();
   });
 }
 
-function readStream(request: http.ClientRequest, response: http.IncomingMessage, paused: boolean): StreamClient {
+/** Reads events from any body, the decompressed one of a response for example. */
+export function readEvents(response: Readable, paused = false): StreamReader {
   const events: EventSourceMessage[] = [];
   const comments: string[] = [];
   const retries: number[] = [];
@@ -96,14 +108,10 @@ function readStream(request: http.ClientRequest, response: http.IncomingMessage,
       resolve();
     });
   });
-  const client: StreamClient = {
-    status: response.statusCode ?? 0,
-    headers: response.headers,
+  const client: StreamReader = {
     events,
     comments,
     retries,
-    response,
-    request,
     over: isOver,
     get raw() {
       return raw;
@@ -145,9 +153,6 @@ function readStream(request: http.ClientRequest, response: http.IncomingMessage,
     resume() {
       if (response.listenerCount('data') === 0) start();
       response.resume();
-    },
-    close() {
-      request.destroy();
     },
   };
   return client;

@@ -1,0 +1,124 @@
+import { expect, it } from 'vitest';
+import { SSEKify } from '../../src/index.js';
+import { collect } from '../helpers/emitted.js';
+import { flushed, MadeUpResponse } from '../helpers/made-up-response.js';
+import { endWithTest } from '../helpers/server.js';
+
+function register(response = new MadeUpResponse()) {
+  const sse = new SSEKify();
+  endWithTest(sse);
+  const left = collect(sse, 'disconnect');
+  return { sse, left, response, handle: sse.registerConnection('ann', response.asResponse()) };
+}
+
+it('serves a response that has nothing but write, end and on', async () => {
+  const { sse, response, handle, left } = register();
+  expect(sse.sendToUser('ann', 'one', { id: '1' })).toBe(1);
+  expect(handle.comment('two')).toBe(true);
+  await flushed();
+  expect(response.text).toBe('retry: 2000\n\nid: 1\ndata: "one"\n\n: two\n\n');
+  handle.close();
+  await flushed();
+  expect(response.ends).toBe(1);
+  expect(left).toMatchObject([{ reason: 'server' }]);
+  expect(sse.stats()).toMatchObject({ connections: 0, users: 0 });
+  await sse.shutdown();
+});
+
+it('hears that a made-up response closed', () => {
+  const { sse, response, left, handle } = register();
+  response.emit('close');
+  response.emit('close');
+  expect(left).toMatchObject([{ reason: 'client' }]);
+  expect(handle.closed).toBe(true);
+  expect(sse.stats().connections).toBe(0);
+  expect(response.eventNames()).toEqual([]);
+});
+
+it('takes an error of the response for the end of its connection', () => {
+  const { sse, response, left } = register();
+  response.emit('error', new Error('broken'));
+  expect(left).toMatchObject([{ reason: 'error' }]);
+  expect(sse.stats().connections).toBe(0);
+});
+
+it('bounds what waits for a made-up response until it drains', async () => {
+  const { sse, response } = register();
+  response.takes = false;
+  sse.sendToUser('ann', 'first');
+  await flushed();
+  for (let n = 0; n < 150; n += 1) sse.sendToUser('ann', n);
+  await flushed();
+  expect(response.writes).toHaveLength(2);
+  expect(sse.stats()).toMatchObject({ droppedOldest: 50, queueItemsMax: 100 });
+  response.takes = true;
+  response.drain();
+  await flushed();
+  expect(response.text.match(/^data: /gm)).toHaveLength(1 + 1 + 100);
+});
+
+it('serves one that cannot tell when it drains, nor that it is over', async () => {
+  const sse = new SSEKify();
+  endWithTest(sse);
+  const writes: string[] = [];
+  const bare: object = {
+    write: (text: string) => {
+      writes.push(String(text));
+      return false;
+    },
+    end: () => writes.push('END'),
+  };
+  // @ts-expect-error less than a response is
+  const handle = sse.registerConnection('ann', bare);
+  handle.send(1);
+  await flushed();
+  handle.send(2);
+  handle.close();
+  await flushed();
+  expect(writes).toEqual(['retry: 2000\n\n', 'data: 1\n\n', 'data: 2\n\n', 'END']);
+  await sse.shutdown();
+});
+
+it('parts with a response whose write throws, and serves the others', async () => {
+  const { sse, response, left } = register();
+  const other = new MadeUpResponse();
+  sse.registerConnection('bob', other.asResponse());
+  response.write = () => {
+    throw new Error('already closed');
+  };
+  expect(sse.sendToAll('hello', { id: '1' })).toBe(2);
+  await flushed();
+  expect(left).toMatchObject([{ userId: 'ann', reason: 'error' }]);
+  expect(other.text).toContain('id: 1\ndata: "hello"');
+  expect(sse.stats().connections).toBe(1);
+});
+
+it('parts with a response whose end throws', async () => {
+  const { sse, response, left, handle } = register();
+  response.end = () => {
+    throw new Error('already closed');
+  };
+  handle.close();
+  await flushed();
+  expect(left).toHaveLength(1);
+  expect(sse.stats().connections).toBe(0);
+  await sse.shutdown();
+});
+
+it('refuses a response that fails at its first write, and keeps nothing of it', async () => {
+  const response = new MadeUpResponse();
+  response.write = () => {
+    throw new Error('already closed');
+  };
+  const { sse, left, handle } = register(response);
+  expect(handle).toMatchObject({ closed: true, refused: 'gone', connId: '' });
+  expect(left).toEqual([]);
+  expect(sse.stats()).toMatchObject({ connections: 0, users: 0, refused: { gone: 1 } });
+});
+
+it.each([undefined, null, 7, {}, { write() {} }, { end() {} }])('refuses %o as a response', (value) => {
+  const sse = new SSEKify();
+  endWithTest(sse);
+  // @ts-expect-error no response at all
+  expect(() => sse.registerConnection('ann', value)).toThrow(expect.objectContaining({ code: 'INVALID_RESPONSE' }));
+});

@@ -1,0 +1,72 @@
+import { expect, it } from 'vitest';
+import { SSEKify } from '../../src/index.js';
+import { flushed, MadeUpResponse } from '../helpers/made-up-response.js';
+import { endWithTest } from '../helpers/server.js';
+
+const idsIn = (text: string) => [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
+const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => from + n);
+
+function hub() {
+  const sse = new SSEKify({ recentBufferSize: 200, connection: { maxQueueItems: 10, maxQueueBytes: 4000 } });
+  endWithTest(sse);
+  const send = (from: number, to: number, text = 'x') => {
+    let count = 0;
+    for (let n = from; n <= to; n += 1) count += sse.sendToUser('ann', text, { id: n, text: true });
+    return count;
+  };
+  return { sse, send };
+}
+
+it('resends what was missed outside the limits, and never drops or counts it', async () => {
+  const { sse, send } = hub();
+  send(1, 150, 'x'.repeat(1000));
+  const response = new MadeUpResponse();
+  response.takes = false;
+  sse.registerConnection('ann', response.asResponse(), { lastEventId: '1' });
+  await flushed();
+  // Behind the replay the live ones wait under the limits.
+  expect(send(151, 200)).toBe(50);
+  expect(sse.stats()).toMatchObject({ droppedOldest: 40, queueItemsMax: 10, replayed: 149 });
+  for (let turn = 0; turn < 20; turn += 1) {
+    response.drain();
+    await flushed();
+  }
+  expect(idsIn(response.text)).toEqual([...numbers(2, 150), ...numbers(191, 200)]);
+  expect(response.text.match(/server:gap\ndata: .*/g)).toEqual([
+    'server:gap\ndata: {"lastEventId":"150","reason":"dropped"}',
+  ]);
+  for (const write of response.writes) expect(Buffer.byteLength(write)).toBeLessThanOrEqual(64 * 1024);
+});
+
+it('takes what is sent in the tick of the registration whole, behind the replay', async () => {
+  const { sse, send } = hub();
+  send(1, 20);
+  const response = new MadeUpResponse();
+  sse.registerConnection('ann', response.asResponse(), { lastEventId: '5' });
+  expect(send(21, 300)).toBe(280);
+  await flushed();
+  expect(idsIn(response.text)).toEqual(numbers(6, 300));
+  expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0 });
+});
+
+it('keeps the order when a room is joined with replay while frames wait', async () => {
+  const { sse, send } = hub();
+  send(1, 1);
+  for (let n = 100; n < 110; n += 1) sse.sendToRoom('news', 'x', { id: n });
+  const response = new MadeUpResponse();
+  const handle = sse.registerConnection('ann', response.asResponse(), { lastEventId: '1' });
+  await flushed();
+  response.takes = false;
+  send(2, 2);
+  await flushed();
+  send(3, 5);
+  expect(handle.join('news', { replay: true })).toBe(true);
+  send(6, 8);
+  response.takes = true;
+  response.drain();
+  await flushed();
+  expect(idsIn(response.text)).toEqual([2, 3, 4, 5, 6, 7, 8]);
+  const resent = response.text.slice(response.text.indexOf('id: 5'), response.text.indexOf('id: 6'));
+  expect(resent.match(/data: "x"/g)).toHaveLength(10);
+  expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0 });
+});

@@ -11,6 +11,3 @@ export const NOT_ON_ONE_INSTANCE: Readonly<Partial<Record<SSEKifyErrorCode, stri
   PUBLISH_REFUSED: 'comes from a channel between instances',
   PUBLISH_UNANSWERED: 'comes from a channel between instances',
 };
-
-/** Exported values that the README explains once it explains sending across instances. */
-export const VALUES_ACROSS_INSTANCES: readonly string[] = ['createIORedisAdapter'];

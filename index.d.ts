@@ -4,6 +4,140 @@ import { EventEmitter } from 'node:events';
 import { ServerResponse } from 'node:http';
 import { Http2ServerResponse } from 'node:http2';
 
+/** Counters in Redis; what `incr`, `expire` and `pexpire` of any client do. */
+interface KeyValue {
+  /** Adds one to the counter and resolves with the sum; a key that is not there counts as 0. */
+  incr(key: string): Promise<number>;
+  /** Lets the key expire after so many seconds. */
+  expire(key: string, seconds: number): Promise<unknown>;
+  /** Lets the key expire after so many milliseconds; without it `expire` is used, rounded up. */
+  pexpire?(key: string, milliseconds: number): Promise<unknown>;
+}
+
+/** A publish whose message contains a number that Redis gives. */
+interface NumberedPublish {
+  /** The counter. */
+  key: string;
+  /** The number of a counter that is not there. */
+  startAt: number;
+  /** The number is at least this. */
+  floor: number;
+  /** When the counter expires, in milliseconds from now. */
+  ttlMs: number;
+  /** Publish only if this is the number; else change nothing. */
+  expected?: number | undefined;
+  /** The message up to the number. */
+  before: string;
+  /** The message from the number on. */
+  after: string;
+}
+/** What became of a {@link NumberedPublish}. */
+interface NumberedResult {
+  /** The number that was taken, or that would have been. */
+  seq: number;
+  /** `false` when `expected` did not hold. */
+  published: boolean;
+}
+/**
+ * The channel between instances: what ssekify asks of a Redis client, or of anything that stands in for one.
+ *
+ * - **Delivery.** A message is delivered at most once to each subscriber, and exactly once to those subscribed while it is
+ *   published. Losing messages while the connection is lost is allowed, repeating them is not.
+ * - **Order.** All subscribers of a channel get its messages in one order, and two `publish` calls made one after the other
+ *   on one adapter keep theirs.
+ * - **Echo.** The publisher's own subscription gets the message too; an adapter that cannot do that says `echo: false`.
+ * - **Failure.** `publish` rejects when the message was not taken. It never sends a message again by itself. An error
+ *   may carry `outcome: 'unknown'` when the message was sent and its answer lost.
+ * - **Reconnect.** After a lost connection the adapter connects and subscribes again by itself. If it offers `onState`, it
+ *   tells `'down'` and `'up'`; ssekify then knows that messages may be missing.
+ */
+interface RedisLike {
+  /** Sends a message to all subscribers. Resolves once the channel took it. */
+  publish(channel: string, message: string): Promise<unknown>;
+  /** Subscribes. Resolves once the subscription stands. */
+  subscribe(channel: string): Promise<unknown>;
+  on(event: 'message', listener: (channel: string, message: string) => void): unknown;
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  /** Frees everything the adapter opened. Called by `shutdown()`, once for each hub that subscribed. */
+  close?(): unknown;
+  /** `false`: own messages do not come back. */
+  readonly echo?: boolean | undefined;
+  /** Tells whether the subscription stands, from now on. */
+  onState?(listener: (state: 'up' | 'down') => void): unknown;
+  /** Takes a counter's next number and publishes, in one atomic step. */
+  publishNumbered?(channel: string, message: NumberedPublish): Promise<NumberedResult>;
+  incr?(key: string): Promise<number>;
+  expire?(key: string, seconds: number): Promise<unknown>;
+  pexpire?(key: string, milliseconds: number): Promise<unknown>;
+  /** The counters, when they are not methods of the adapter itself. */
+  readonly kv?: KeyValue | undefined;
+}
+
+/** An adapter that has something to close. */
+interface ClosableAdapter extends RedisLike {
+  /** Ends the adapter's own connections, once every hub that subscribed has closed it; never a client it was given. */
+  close(): Promise<void>;
+}
+
+/** A client of the package `ioredis`, as far as the adapter uses it: a `Redis`, or a `Cluster`. */
+interface IORedisClient {
+  readonly status: string;
+  readonly isCluster?: boolean;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
+  duplicate(...args: unknown[]): unknown;
+  disconnect(reconnect?: boolean): unknown;
+  subscribe(...channels: string[]): Promise<unknown>;
+  call(command: string, ...args: string[]): Promise<unknown>;
+}
+/** What {@link createIORedisAdapter} takes. */
+type IORedisTarget = string | IORedisClient | Readonly<Record<string, unknown>>;
+/**
+ * Makes the channel between instances out of `ioredis` 5 or 6, which is loaded when this is called.
+ *
+ * It opens two connections, one to publish and count, one to subscribe. They connect again by themselves. A sequence number
+ * and its event's publishing are one atomic step in Redis. On a Cluster a channel's traffic and counters all live on the
+ * node that owns the slot of `{<channel>}`.
+ *
+ * @param target - a `redis://` or `rediss://` URL, options of ioredis (Sentinel's too), or a `Redis` or `Cluster` client,
+ * which is duplicated and neither used nor closed
+ * @throws {@link SSEKifyError} `REDIS_CLIENT_MISSING` when ioredis is not installed, `INVALID_OPTION`
+ *
+ * @example
+ * ```ts
+ * const sse = new SSEKify({ redis: createIORedisAdapter('redis://localhost:6379') });
+ * await sse.ready();
+ * await sse.publish({ hello: 'everyone, everywhere' });
+ * ```
+ */
+declare function createIORedisAdapter(target: IORedisTarget): ClosableAdapter;
+
+/** A client of the official package `redis`, version 5 or later, as far as the adapter uses it. */
+interface NodeRedisClient {
+  readonly isReady: boolean;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
+  duplicate(overrides?: Readonly<Record<string, unknown>>): unknown;
+  connect(): Promise<unknown>;
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  sendCommand(args: readonly string[]): Promise<unknown>;
+  destroy(): unknown;
+}
+/** What {@link createNodeRedisAdapter} takes. */
+type NodeRedisTarget = string | NodeRedisClient | Readonly<Record<string, unknown>>;
+/**
+ * Makes the channel between instances out of the official `redis` client, version 5 or later. It behaves as
+ * {@link createIORedisAdapter} does, for a standalone server.
+ *
+ * @param target - a `redis://` or `rediss://` URL, options of `createClient`, or a client, which is duplicated and neither
+ * used nor closed
+ * @throws {@link SSEKifyError} `REDIS_CLIENT_MISSING` when the package is not installed, `INVALID_OPTION`
+ *
+ * @example
+ * ```ts
+ * const sse = new SSEKify({ redis: createNodeRedisAdapter('redis://localhost:6379') });
+ * ```
+ */
+declare function createNodeRedisAdapter(target: NodeRedisTarget): ClosableAdapter;
+
 /**
  * Every code an {@link SSEKifyError} can carry. Codes are stable: a release may add codes, it does not rename them.
  * The README explains each one and what to do about it.
@@ -327,75 +461,6 @@ interface Envelope {
   origin?: string;
   /** What was sent, with its automatic fields. On the wire, text that is no JSON stands as `text` in its place. */
   data: unknown;
-}
-
-/** Counters in Redis; what `incr`, `expire` and `pexpire` of any client do. */
-interface KeyValue {
-  /** Adds one to the counter and resolves with the sum; a key that is not there counts as 0. */
-  incr(key: string): Promise<number>;
-  /** Lets the key expire after so many seconds. */
-  expire(key: string, seconds: number): Promise<unknown>;
-  /** Lets the key expire after so many milliseconds; without it `expire` is used, rounded up. */
-  pexpire?(key: string, milliseconds: number): Promise<unknown>;
-}
-
-/** A publish whose message contains a number that Redis gives. */
-interface NumberedPublish {
-  /** The counter. */
-  key: string;
-  /** The number of a counter that is not there. */
-  startAt: number;
-  /** The number is at least this. */
-  floor: number;
-  /** When the counter expires, in milliseconds from now. */
-  ttlMs: number;
-  /** Publish only if this is the number; else change nothing. */
-  expected?: number | undefined;
-  /** The message up to the number. */
-  before: string;
-  /** The message from the number on. */
-  after: string;
-}
-/** What became of a {@link NumberedPublish}. */
-interface NumberedResult {
-  /** The number that was taken, or that would have been. */
-  seq: number;
-  /** `false` when `expected` did not hold. */
-  published: boolean;
-}
-/**
- * The channel between instances: what ssekify asks of a Redis client, or of anything that stands in for one.
- *
- * - **Delivery.** A message is delivered at most once to each subscriber, and exactly once to those subscribed while it is
- *   published. Losing messages while the connection is lost is allowed, repeating them is not.
- * - **Order.** All subscribers of a channel get its messages in one order, and two `publish` calls made one after the other
- *   on one adapter keep theirs.
- * - **Echo.** The publisher's own subscription gets the message too; an adapter that cannot do that says `echo: false`.
- * - **Failure.** `publish` rejects when the message was not taken. It never sends a message again by itself. An error
- *   may carry `outcome: 'unknown'` when the message was sent and its answer lost.
- * - **Reconnect.** After a lost connection the adapter connects and subscribes again by itself. If it offers `onState`, it
- *   tells `'down'` and `'up'`; ssekify then knows that messages may be missing.
- */
-interface RedisLike {
-  /** Sends a message to all subscribers. Resolves once the channel took it. */
-  publish(channel: string, message: string): Promise<unknown>;
-  /** Subscribes. Resolves once the subscription stands. */
-  subscribe(channel: string): Promise<unknown>;
-  on(event: 'message', listener: (channel: string, message: string) => void): unknown;
-  on(event: 'error', listener: (error: unknown) => void): unknown;
-  /** Frees everything the adapter opened. Called by `shutdown()`, once for each hub that subscribed. */
-  close?(): unknown;
-  /** `false`: own messages do not come back. */
-  readonly echo?: boolean | undefined;
-  /** Tells whether the subscription stands, from now on. */
-  onState?(listener: (state: 'up' | 'down') => void): unknown;
-  /** Takes a counter's next number and publishes, in one atomic step. */
-  publishNumbered?(channel: string, message: NumberedPublish): Promise<NumberedResult>;
-  incr?(key: string): Promise<number>;
-  expire?(key: string, seconds: number): Promise<unknown>;
-  pexpire?(key: string, milliseconds: number): Promise<unknown>;
-  /** The counters, when they are not methods of the adapter itself. */
-  readonly kv?: KeyValue | undefined;
 }
 
 /** What `stats().bus` tells. */
@@ -806,11 +871,16 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
 declare const ssekify: {
   SSEKify: typeof SSEKify;
   SSEKifyError: typeof SSEKifyError;
+  createIORedisAdapter: typeof createIORedisAdapter;
+  createNodeRedisAdapter: typeof createNodeRedisAdapter;
 };
 
 export {
   type AutoFieldSource,
   type AutoFieldsOptions,
+  type BusStats,
+  type ClosableAdapter,
+  type CloseOptions,
   type ConnectInfo,
   type ConnectionId,
   type ConnectionOptions,
@@ -818,6 +888,7 @@ export {
   type DisconnectReason,
   type DropPolicy,
   type Envelope,
+  type EnvelopeType,
   type EventData,
   type EventName,
   type FrameIdFunction,
@@ -825,11 +896,20 @@ export {
   type GapInfo,
   type GapReason,
   type HeaderValue,
+  type IORedisClient,
+  type IORedisTarget,
   type JoinOptions,
   type KeepAliveEvent,
+  type KeyValue,
   type MessageSentInfo,
+  type NodeRedisClient,
+  type NodeRedisTarget,
   type NodeResponse,
+  type NumberedPublish,
+  type NumberedResult,
+  type PublishOutcome,
   type PublishResult,
+  type RedisLike,
   type RefusalReason,
   type RegisterOptions,
   type RegisteredConnectionHandle,
@@ -847,5 +927,7 @@ export {
   type ShutdownOptions,
   type UntypedEvents,
   type UserId,
+  createIORedisAdapter,
+  createNodeRedisAdapter,
   ssekify as default,
 };

@@ -1,0 +1,88 @@
+import { expect, it } from 'vitest';
+import { openStream, type StreamClient } from '../helpers/client.js';
+import { serveHub } from '../helpers/server.js';
+
+const seen = (client: StreamClient) => client.events.map(({ id, data }) => [id, data]);
+
+it('resends a room from the position the connection registered with, without ids behind the cursor', async () => {
+  const { sse, url, handle } = await serveHub();
+  sse.sendToRoom('r', 'before', { id: '0', text: true });
+  sse.sendToUser('ann', 'p', { id: 'p', text: true });
+  sse.sendToRoom('r', 'r1', { id: '1', text: true });
+  sse.sendToUser('ann', 'own', { id: '2', text: true });
+  sse.sendToRoom('r', 'r3', { id: '3', text: true });
+  const client = await openStream(`${url}/ann`, { lastEventId: 'p' });
+  const ann = await handle(0);
+  expect(ann.join('r', { replay: true })).toBe(true);
+  expect(ann.join('r', { replay: true })).toBe(false);
+  sse.sendToRoom('r', 'live', { id: '4', text: true });
+  await client.received(4);
+  expect(seen(client)).toEqual([
+    ['2', 'own'],
+    [undefined, 'r1'],
+    ['3', 'r3'],
+    ['4', 'live'],
+  ]);
+});
+
+it('resends nothing without a position, and nothing without being asked', async () => {
+  const { sse, url, handle } = await serveHub();
+  sse.sendToAll('p', { id: 'p', text: true });
+  sse.sendToRoom('r', 'before', { text: true });
+  const none = await openStream(`${url}/ann`);
+  expect((await handle(0)).join('r', { replay: true })).toBe(true);
+  const unasked = await openStream(`${url}/bob`, { lastEventId: 'p' });
+  expect((await handle(1)).join('r')).toBe(true);
+  sse.sendToRoom('r', 'live', { id: 'l', text: true });
+  await Promise.all([none.received(1), unasked.received(1)]);
+  expect([seen(none), seen(unasked)]).toEqual([[['l', 'live']], [['l', 'live']]]);
+});
+
+it('resends after leaving and coming back only what was not given before', async () => {
+  const { sse, url, handle } = await serveHub();
+  sse.sendToAll('p', { id: 'p', text: true });
+  sse.sendToRoom('r', '1', { id: '1', text: true });
+  const client = await openStream(`${url}/ann?rooms=r`, { lastEventId: 'p' });
+  const ann = await handle(0);
+  sse.sendToRoom('r', '2', { id: '2', text: true });
+  expect(ann.leave('r')).toBe(true);
+  sse.sendToRoom('r', '3', { id: '3', text: true });
+  sse.sendToAll('4', { id: '4', text: true });
+  expect(ann.join('r', { replay: true })).toBe(true);
+  sse.sendToRoom('r', '5', { id: '5', text: true });
+  await client.received(5);
+  expect(seen(client)).toEqual([
+    ['1', '1'],
+    ['2', '2'],
+    ['4', '4'],
+    [undefined, '3'],
+    ['5', '5'],
+  ]);
+});
+
+it('signals what the room has lost since the position', async () => {
+  const { sse, url, handle } = await serveHub({ hub: { recentBufferSize: 2 } });
+  sse.sendToUser('ann', 'p', { id: 'p', text: true });
+  for (const id of ['1', '2', '3']) sse.sendToRoom('r', id, { id, text: true });
+  const client = await openStream(`${url}/ann`, { lastEventId: 'p' });
+  (await handle(0)).join('r', { replay: true });
+  await client.received(3);
+  expect(client.events[0]).toEqual({
+    id: undefined,
+    event: 'server:gap',
+    data: JSON.stringify({ lastEventId: 'p', reason: 'evicted' }),
+  });
+  expect(seen(client).slice(1)).toEqual([
+    ['2', '2'],
+    ['3', '3'],
+  ]);
+});
+
+it('refuses options it does not know', async () => {
+  const { url, handle } = await serveHub();
+  await openStream(`${url}/ann`);
+  const ann = await handle(0);
+  expect(() => ann.join('r', { replya: true } as object)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+  expect(() => ann.join('r', { replay: 1 } as object)).toThrow(/options\.replay.*1.*true or false/);
+  expect(ann.rooms).toEqual([]);
+});

@@ -11,7 +11,8 @@ import { openStream } from '../helpers/client.js';
 import { program } from '../helpers/programs.js';
 import { serveHub } from '../helpers/server.js';
 import { type Block, ROOT, readDocument } from './markdown.js';
-import { RUNS, type Run } from './runs.js';
+import type { Run } from './runs/context.js';
+import { RUNS } from './runs.js';
 import { type Program, Sandbox } from './sandbox.js';
 
 const readme = readDocument('README.md');

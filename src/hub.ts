@@ -73,7 +73,7 @@ export class Hub implements BusHost {
       heartbeat: (connectionSettings) => heartbeats.of(connectionSettings),
       positionId: () => this.#localIds.next() ?? this.#markIds(),
     });
-    this.#reception = new Reception(this.#delivery, this.#instanceId, settings);
+    this.#reception = new Reception(this.#delivery, this.#instanceId, this.#counters, settings);
     heartbeats.of(this.#readRegistration(undefined).settings);
     const publishing = this.#openBus(settings);
     this.#bus = publishing?.bus;
@@ -180,7 +180,7 @@ export class Hub implements BusHost {
   stats(): SSEKifyStats {
     const { registry, replay } = this.#delivery;
     const { buffers, items, bytes } = replay.size;
-    const { refused, gaps, ...counters } = this.#counters;
+    const { refused, gaps, sinks, ...counters } = this.#counters;
     return {
       connections: registry.all.size,
       users: registry.users.size,
@@ -189,6 +189,7 @@ export class Hub implements BusHost {
       seqIncrsLocal: counters.seqIncrsLocal + this.#stamper.seqIncrs,
       refused: { ...refused },
       gaps: { ...gaps },
+      sinks: { ...sinks },
       recentBuffers: buffers,
       recentItems: items,
       recentBytes: bytes,

@@ -29,6 +29,11 @@ export interface SSEKifyStats {
   refused: Record<RefusalReason, number>;
   /** Gaps that clients were told of, by reason. */
   gaps: Record<GapReason, number>;
+  /**
+   * Connections accepted, by how they are written to: `socket`, ready-made chunks straight to the socket (plain HTTP/1.1), or
+   * `response`, through the methods of the response (all others).
+   */
+  sinks: { socket: number; response: number };
   /** User and room buffers kept for replay now. */
   recentBuffers: number;
   /** Events kept for replay now. */
@@ -71,5 +76,6 @@ export class Counters {
     head: 0,
     duplicate: 0,
   };
+  readonly sinks = { socket: 0, response: 0 };
   readonly gaps: Record<GapReason, number> = { unknown: 0, evicted: 0, dropped: 0, reset: 0 };
 }

@@ -11,6 +11,7 @@ export class Chunk {
   /** Several connections write it. */
   shared = false;
   #bytes: Buffer | undefined;
+  #prepared: Buffer | undefined;
 
   constructor(frames: Frames) {
     this.frames = frames;
@@ -36,6 +37,12 @@ export class Chunk {
   get bytes(): Buffer {
     this.#bytes ??= Buffer.from(this.text, this.encoding);
     return this.#bytes;
+  }
+
+  /** The bytes as one kind of sink needs them, made once for all connections. */
+  prepared(form: (chunk: Chunk) => string): Buffer {
+    this.#prepared ??= Buffer.from(form(this), this.encoding);
+    return this.#prepared;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Registration } from '../options.js';
+import type { Counters } from '../stats.js';
 import type { RefusalReason } from '../types.js';
 import { encodeRetry } from '../wire/frame.js';
 import { requestedEventId } from '../wire/head.js';
@@ -8,6 +9,8 @@ import type { Delivery } from './delivery.js';
 import { EVERYONE, roomScope, userScope } from './scope.js';
 import { NodeSink } from './sinks/node-sink.js';
 import type { RawResponse } from './sinks/response.js';
+import type { Sink } from './sinks/sink.js';
+import { chunkedSocketOf, SocketSink } from './sinks/socket-sink.js';
 
 /** How a request for a stream was answered. */
 export interface Received {
@@ -21,6 +24,7 @@ export interface Received {
 export class Reception {
   readonly #delivery: Delivery;
   readonly #instanceId: string;
+  readonly #counters: Counters;
   readonly #limits: Pick<AdmissionRules, 'maxConnections' | 'maxConnectionsPerUser'>;
   #connections = 0;
   /** Nobody is let in any more. */
@@ -29,10 +33,12 @@ export class Reception {
   constructor(
     delivery: Delivery,
     instanceId: string,
+    counters: Counters,
     limits: Pick<AdmissionRules, 'maxConnections' | 'maxConnectionsPerUser'>,
   ) {
     this.#delivery = delivery;
     this.#instanceId = instanceId;
+    this.#counters = counters;
     this.#limits = limits;
   }
 
@@ -50,7 +56,7 @@ export class Reception {
     this.#connections += 1;
     const connId = `${this.#instanceId}-${this.#connections.toString(36)}`;
     const connection = new Connection(delivery, connId, userId, settings, lastEventId);
-    connection.start(new NodeSink(res, connection), encodeRetry(settings.retryMs));
+    connection.start(this.#openSink(res, connection), encodeRetry(settings.retryMs));
     // A made-up response may fail at the first write.
     if (!connection.open) return { lastEventId, refused: 'gone' };
     const scopes = [EVERYONE, userScope(userId), ...rooms.map(roomScope)];
@@ -58,4 +64,18 @@ export class Reception {
     if (signal !== undefined) connection.endWith(signal);
     return { lastEventId, connection };
   }
+
+  /** The fast way where it is one, and else the plain way, which is always right. */
+  #openSink(res: RawResponse, connection: Connection): Sink {
+    const socket = plainOnly() ? undefined : chunkedSocketOf(res);
+    if (socket === undefined) {
+      this.#counters.sinks.response += 1;
+      return new NodeSink(res, connection);
+    }
+    this.#counters.sinks.socket += 1;
+    return new SocketSink(res, socket, connection);
+  }
 }
+
+/** Lets the whole test suite run on the plain way, and a user rule the fast one out when something looks wrong. */
+const plainOnly = () => process.env.SSEKIFY_SINK === 'response';

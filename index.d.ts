@@ -404,9 +404,9 @@ interface GapInfo extends Gap {
 interface MessageSentInfo {
   scope: ScopeKind;
   /** Present when `scope` is `'user'`. */
-  userId?: string;
+  userId?: string | undefined;
   /** Present when `scope` is `'room'`. */
-  room?: string;
+  room?: string | undefined;
   count: number;
 }
 /** Options of `publishClose`. */
@@ -441,24 +441,24 @@ type EnvelopeType = 'user' | 'room' | 'all' | 'close' | 'join' | 'leave';
  */
 interface Envelope {
   /** Version of the format; 1. */
-  v?: number;
+  v?: number | undefined;
   /** Unique per publish; echoes and duplicates are known by it. */
-  n?: string;
+  n?: string | undefined;
   type: EnvelopeType;
   /** The user's id or the room's name; absent for everyone. */
-  target?: string;
+  target?: string | undefined;
   /** The room of a `join` or `leave`. */
-  room?: string;
+  room?: string | undefined;
   /** Why a `close` happens; told to the client. */
-  reason?: string;
-  event?: string;
+  reason?: string | undefined;
+  event?: string | undefined;
   /** Without one the event is delivered live and not recorded. */
-  id?: string;
-  retry?: number;
+  id?: string | undefined;
+  retry?: number | undefined;
   /** When it was published, in epoch milliseconds. */
-  at?: number;
+  at?: number | undefined;
   /** The instance that published it. */
-  origin?: string;
+  origin?: string | undefined;
   /** What was sent, with its automatic fields. On the wire, text that is no JSON stands as `text` in its place. */
   data: unknown;
 }
@@ -515,6 +515,14 @@ interface SSEKifyStats {
   refused: Record<RefusalReason, number>;
   /** Gaps that clients were told of, by reason. */
   gaps: Record<GapReason, number>;
+  /**
+   * Connections accepted, by how they are written to: `socket`, ready-made chunks straight to the socket (plain HTTP/1.1), or
+   * `response`, through the methods of the response (all others).
+   */
+  sinks: {
+    socket: number;
+    response: number;
+  };
   /** User and room buffers kept for replay now. */
   recentBuffers: number;
   /** Events kept for replay now. */

@@ -218,9 +218,9 @@ export interface GapInfo extends Gap {
 export interface MessageSentInfo {
   scope: ScopeKind;
   /** Present when `scope` is `'user'`. */
-  userId?: string;
+  userId?: string | undefined;
   /** Present when `scope` is `'room'`. */
-  room?: string;
+  room?: string | undefined;
   count: number;
 }
 

@@ -14,24 +14,24 @@ export type EnvelopeType = 'user' | 'room' | 'all' | 'close' | 'join' | 'leave';
  */
 export interface Envelope {
   /** Version of the format; 1. */
-  v?: number;
+  v?: number | undefined;
   /** Unique per publish; echoes and duplicates are known by it. */
-  n?: string;
+  n?: string | undefined;
   type: EnvelopeType;
   /** The user's id or the room's name; absent for everyone. */
-  target?: string;
+  target?: string | undefined;
   /** The room of a `join` or `leave`. */
-  room?: string;
+  room?: string | undefined;
   /** Why a `close` happens; told to the client. */
-  reason?: string;
-  event?: string;
+  reason?: string | undefined;
+  event?: string | undefined;
   /** Without one the event is delivered live and not recorded. */
-  id?: string;
-  retry?: number;
+  id?: string | undefined;
+  retry?: number | undefined;
   /** When it was published, in epoch milliseconds. */
-  at?: number;
+  at?: number | undefined;
   /** The instance that published it. */
-  origin?: string;
+  origin?: string | undefined;
   /** What was sent, with its automatic fields. On the wire, text that is no JSON stands as `text` in its place. */
   data: unknown;
 }

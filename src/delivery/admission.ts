@@ -2,7 +2,7 @@ import type { Registration } from '../options.js';
 import type { RefusalReason } from '../types.js';
 import { type HeaderChange, STREAM_HEADERS } from '../wire/head.js';
 import type { Registry } from './registry.js';
-import { isGone, type RawResponse, sendHead } from './sinks/response.js';
+import { answer, isGone, type RawResponse, sendHead } from './sinks/response.js';
 
 /** What decides whether a connection is let in. */
 export interface AdmissionRules {
@@ -37,28 +37,25 @@ export function admit(
   if (isGone(res)) return 'gone';
   if (registered.has(res)) return 'duplicate';
   if (res.req?.method === 'HEAD') {
-    sendHead(res, 200, streamHeaders);
-    res.end();
+    answer(res, 200, streamHeaders);
     return 'head';
   }
   if (signal?.aborted === true) {
-    sendHead(res, 200, streamHeaders);
-    res.end();
+    answer(res, 200, streamHeaders);
     return 'gone';
   }
   const full = maxConnections !== undefined && registry.all.size >= maxConnections;
   if (draining || full) {
     // An EventSource takes any status but 200 as final, and would never come back.
-    sendHead(res, 200, streamHeaders);
-    res.end(`retry: ${jitteredRetry(settings.retryMs)}\n\n`);
+    answer(res, 200, streamHeaders, `retry: ${jitteredRetry(settings.retryMs)}\n\n`);
     return draining ? 'draining' : 'limit';
   }
   const own = registry.users.get(userId)?.size ?? 0;
   if (maxConnectionsPerUser !== undefined && own >= maxConnectionsPerUser) {
     const retryAfter = { name: 'Retry-After', value: Math.ceil(jitteredRetry(settings.retryMs) / 1000) };
-    const bare = res.headersSent === true;
-    sendHead(res, 429, [...headers, ...REFUSAL_HEADERS, retryAfter]);
-    res.end(bare ? undefined : 'Too many connections of this user.\n');
+    // In a stream that has begun this would be read as a field.
+    const text = res.headersSent === true ? undefined : 'Too many connections of this user.\n';
+    answer(res, 429, [...headers, ...REFUSAL_HEADERS, retryAfter], text);
     return 'user-limit';
   }
   sendHead(res, 200, streamHeaders);

@@ -122,3 +122,9 @@ export function sendHead(res: RawResponse, status: number, changes: readonly Hea
   if (!http2 && res.statusMessage !== undefined) res.statusMessage = '';
   res.writeHead?.(status);
 }
+
+/** Answers a response that is to carry no stream, and ends it. */
+export function answer(res: RawResponse, status: number, headers: readonly HeaderChange[], text?: string): void {
+  sendHead(res, status, headers);
+  res.end(text);
+}

@@ -1,3 +1,5 @@
+import { AgingMap } from '../aging-map.js';
+
 /** The newest event that a scope has lost. */
 export interface Loss {
   id: string | undefined;
@@ -12,7 +14,7 @@ const MAX_SCOPES = 100_000;
  * for positions older than it: they get a gap, perhaps a false one, and never silence.
  */
 export class Dormant {
-  readonly #losses = new Map<string, Loss>();
+  readonly #losses = new AgingMap<string, Loss>();
   #forgottenUpTo = 0;
 
   /** What a scope without buffer may have lost at most. */
@@ -23,13 +25,12 @@ export class Dormant {
   /** Remembers a loss. @returns a loss that had to be forgotten for it */
   remember(name: string, loss: Loss): Loss | undefined {
     this.#losses.set(name, loss);
-    if (this.#losses.size <= MAX_SCOPES) return undefined;
-    for (const [oldest, forgotten] of this.#losses) {
-      this.#losses.delete(oldest);
-      this.#forgottenUpTo = Math.max(this.#forgottenUpTo, forgotten.order);
-      return forgotten;
-    }
-    return undefined;
+    const oldest = this.#losses.size > MAX_SCOPES ? this.#losses.oldest() : undefined;
+    if (oldest === undefined) return undefined;
+    const forgotten = this.lossOf(oldest.key);
+    this.#losses.delete(oldest.key);
+    this.#forgottenUpTo = Math.max(this.#forgottenUpTo, forgotten.order);
+    return forgotten;
   }
 
   /** The scope has a buffer again, which carries its loss on. */

@@ -1,3 +1,4 @@
+import { AgingMap } from '../aging-map.js';
 import { ForgottenIds } from './forgotten-ids.js';
 
 const MAX_MARKS = 10_000;
@@ -14,7 +15,7 @@ export interface Places {
 export class PositionIndex {
   readonly #orders = new Map<string, number | { orders: Set<number>; forgotten: boolean }>();
   /** Ids that stand for a place where no event is, oldest first. */
-  readonly #marks = new Map<string, number>();
+  readonly #marks = new AgingMap<string, number>();
   readonly #forgotten = new ForgottenIds();
 
   add(id: string, order: number): void {
@@ -47,11 +48,8 @@ export class PositionIndex {
   /** Makes an id known as a place in the order; only the latest 10,000 of these are kept. */
   mark(id: string, order: number): void {
     this.#marks.set(id, order);
-    if (this.#marks.size <= MAX_MARKS) return;
-    for (const oldest of this.#marks.keys()) {
-      this.#marks.delete(oldest);
-      return;
-    }
+    const oldest = this.#marks.size > MAX_MARKS ? this.#marks.oldest() : undefined;
+    if (oldest !== undefined) this.#marks.delete(oldest.key);
   }
 
   /** The one place an id stands for, or all its places; `undefined` when it is not known. */

@@ -1,3 +1,5 @@
+import { AgingMap } from '../aging-map.js';
+
 const MAX_KEYS = 100_000;
 const RELEASED_MS = 60_000;
 
@@ -6,9 +8,9 @@ export class LocalCounters {
   readonly #startAt: number;
   readonly #now: () => number;
   /** Key to next number, least recently used first. */
-  readonly #next = new Map<string, number>();
+  readonly #next = new AgingMap<string, number>();
   /** Released key to the time it expires, in that order. */
-  readonly #released = new Map<string, number>();
+  readonly #released = new AgingMap<string, number>();
 
   constructor(startAt: number, now: () => number) {
     this.#startAt = startAt;
@@ -32,19 +34,14 @@ export class LocalCounters {
     this.#next.set(key, next);
     this.#released.delete(key);
     if (final) this.#released.set(key, this.#now() + RELEASED_MS);
-    if (this.#next.size <= MAX_KEYS) return;
-    for (const oldest of this.#next.keys()) {
-      this.#forget(oldest);
-      return;
-    }
+    const oldest = this.#next.size > MAX_KEYS ? this.#next.oldest() : undefined;
+    if (oldest !== undefined) this.#forget(oldest.key);
   }
 
   #expire(): void {
-    if (this.#released.size === 0) return;
-    const now = this.#now();
-    for (const [key, expiresAt] of this.#released) {
-      if (expiresAt > now) return;
-      this.#forget(key);
+    for (let first = this.#released.oldest(); first !== undefined; first = this.#released.oldest()) {
+      if ((this.#released.get(first.key) ?? 0) > this.#now()) return;
+      this.#forget(first.key);
     }
   }
 

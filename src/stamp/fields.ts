@@ -24,24 +24,28 @@ function isoTimestamp(now: number): string {
 }
 
 /** Gives a copy of `data` with the automatic fields it lacks. */
-export function addFields(data: PlainObject, settings: AutoFieldsSettings): PlainObject {
+export function addFields(data: PlainObject, { timestamp, traceId, requestId }: AutoFieldsSettings): PlainObject {
   const stamped = { ...data };
-  const { timestamp, traceId, requestId } = settings;
   if (timestamp !== false && stamped.timestamp === undefined) {
     stamped.timestamp = timestamp === 'iso' ? isoTimestamp(Date.now()) : Date.now();
   }
-  for (const { mode, getter, fieldName } of [traceId, requestId]) {
-    if (mode === 'off' || !isMissing(stamped[fieldName])) continue;
-    const value = getter?.(data);
-    if (!isMissing(value)) stamped[fieldName] = value;
-    else if (mode === 'require') {
-      throw new SSEKifyError(
-        'REQUEST_ID_REQUIRED',
-        `data has no ${fieldName}, which autoFields.requestId requires; set it, or give a getter that does.`,
-      );
-    }
-  }
+  if (traceId.mode !== 'off') addFrom(traceId, stamped, data);
+  if (requestId.mode !== 'off') addFrom(requestId, stamped, data);
   return stamped;
+}
+
+type Source = AutoFieldsSettings['traceId'] | AutoFieldsSettings['requestId'];
+
+function addFrom({ mode, getter, fieldName }: Source, stamped: PlainObject, data: PlainObject): void {
+  if (!isMissing(stamped[fieldName])) return;
+  const value = getter?.(data);
+  if (!isMissing(value)) stamped[fieldName] = value;
+  else if (mode === 'require') {
+    throw new SSEKifyError(
+      'REQUEST_ID_REQUIRED',
+      `data has no ${fieldName}, which autoFields.requestId requires; set it, or give a getter that does.`,
+    );
+  }
 }
 
 const isMissing = (value: unknown) => value === undefined || value === null || value === '';

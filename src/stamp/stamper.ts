@@ -84,31 +84,27 @@ export class Stamper {
    * @throws SSEKifyError when the data cannot be sent
    */
   stamp(data: unknown, wish: Wish, newId?: () => string | undefined): WireEvent {
-    const draft = this.draft(data, wish, newId);
-    const { ticket } = draft;
-    const event = draft.render(ticket?.seq);
+    const fields = wish.text || !isPlainObject(data) ? undefined : this.#withFields(data);
+    const ticket = fields === undefined ? undefined : this.#ticketOf(fields);
+    if (fields !== undefined && ticket !== undefined) fields[this.#settings.seq.fieldName] = ticket.seq;
+    const stamped = fields ?? data;
+    const text = this.#serialize(stamped, wish);
+    const id = wish.id ?? (newId === undefined ? undefined : this.#automaticId(stamped, ticket?.seq, newId));
     if (ticket !== undefined) {
       this.take(ticket);
       this.seqIncrs += 1;
     }
-    return event;
+    return { id, event: wish.event, retry: wish.retry, text };
   }
 
   /** Stamps all of an event but its number. @throws SSEKifyError when the data cannot be sent */
-  draft(data: unknown, wish: Wish, newId?: () => string | undefined): Draft {
-    let stamped = data;
-    let ticket: SeqTicket | undefined;
-    let fields: PlainObject | undefined;
-    if (!wish.text && isPlainObject(data)) {
-      const added = this.#guarded('a field', () => addFields(data, this.#settings.autoFields));
-      if (this.#settings.enableSeq) ticket = this.#guarded('seq', () => this.#sequence.ticket(added));
-      stamped = added;
-      fields = added;
-    }
+  draft(data: unknown, wish: Wish, newId: () => string | undefined): Draft {
+    const fields = wish.text || !isPlainObject(data) ? undefined : this.#withFields(data);
+    const ticket = fields === undefined ? undefined : this.#ticketOf(fields);
     const { event, retry } = wish;
     const { fieldName, frameIdPolicy } = this.#settings.seq;
-    const idFromNumber = wish.id === undefined && newId !== undefined && typeof frameIdPolicy === 'function';
-    const fixedId = wish.id ?? (idFromNumber ? undefined : newId?.());
+    const idFromNumber = wish.id === undefined && typeof frameIdPolicy === 'function';
+    const fixedId = wish.id ?? (idFromNumber ? undefined : newId());
     const around = () => {
       if (fields === undefined || idFromNumber || this.#settings.serializer !== JSON.stringify) return undefined;
       // An object that says itself how it is written may not end in a brace of its own.
@@ -119,8 +115,9 @@ export class Stamper {
     };
     const render = (seq: number | undefined): WireEvent => {
       if (fields !== undefined && ticket !== undefined) fields[fieldName] = seq;
+      const stamped = fields ?? data;
       const text = this.#serialize(stamped, wish);
-      return { id: idFromNumber ? this.#customId(stamped, seq) : fixedId, event, retry, text };
+      return { id: idFromNumber ? this.#automaticId(stamped, seq, newId) : fixedId, event, retry, text };
     };
     return { ticket, id: fixedId, event, retry, around, render };
   }
@@ -176,21 +173,36 @@ export class Stamper {
     return text;
   }
 
-  #customId(data: unknown, seq: number | undefined): string | undefined {
-    const { frameIdPolicy } = this.#settings.seq;
-    if (typeof frameIdPolicy !== 'function') return undefined;
-    return this.#guarded('an id', () => {
-      const id = frameIdPolicy(data, seq);
-      return id === undefined || id === null ? undefined : checkId(id);
-    });
-  }
-
-  #guarded<Result>(what: string, run: () => Result): Result {
+  #withFields(data: PlainObject): PlainObject {
     try {
-      return run();
+      return addFields(data, this.#settings.autoFields);
     } catch (cause) {
-      if (cause instanceof SSEKifyError && cause.code === 'REQUEST_ID_REQUIRED') throw cause;
-      throw new SSEKifyError('STAMP_FAILED', `the function that gives ${what} failed: ${String(cause)}`, { cause });
+      throw failedFunction('a field', cause);
     }
   }
+
+  #ticketOf(fields: PlainObject): SeqTicket | undefined {
+    if (!this.#settings.enableSeq) return undefined;
+    try {
+      return this.#sequence.ticket(fields);
+    } catch (cause) {
+      throw failedFunction('seq', cause);
+    }
+  }
+
+  #automaticId(data: unknown, seq: number | undefined, newId: () => string | undefined): string | undefined {
+    const { frameIdPolicy } = this.#settings.seq;
+    if (typeof frameIdPolicy !== 'function') return newId();
+    try {
+      const id = frameIdPolicy(data, seq);
+      return id === undefined || id === null ? undefined : checkId(id);
+    } catch (cause) {
+      throw failedFunction('an id', cause);
+    }
+  }
+}
+
+function failedFunction(what: string, cause: unknown): SSEKifyError {
+  if (cause instanceof SSEKifyError && cause.code === 'REQUEST_ID_REQUIRED') return cause;
+  return new SSEKifyError('STAMP_FAILED', `the function that gives ${what} failed: ${String(cause)}`, { cause });
 }

@@ -79,6 +79,8 @@ export class Replay implements Wakeable {
     this.#index.add(frame.id, frame.order);
     this.#items += 1;
     this.#bytes += frame.byteLength;
+    // It could not stay anyway; everyone else's events are not to go for it.
+    if (frame.byteLength > this.#limits.maxBytes) this.#empty(buffer);
     if (buffer.frames.length > this.#limits.maxItems) this.#evictOldest(buffer);
     while (this.#leastUsed !== undefined && this.size.buffers > this.#limits.maxScopes) this.#drop(this.#leastUsed);
     while (this.#bytes > this.#limits.maxBytes) this.#evictOldest(this.#leastUsed ?? this.#everyone);
@@ -128,11 +130,11 @@ export class Replay implements Wakeable {
   clear(scope?: Scope): void {
     if (scope !== undefined) {
       const buffer = this.#find(scope);
-      if (buffer !== undefined) this.#drop(buffer);
+      if (buffer !== undefined) this.#empty(buffer);
       return;
     }
     while (this.#leastUsed !== undefined) this.#drop(this.#leastUsed);
-    while (this.#everyone.frames.length > 0) this.#evictOldest(this.#everyone);
+    this.#empty(this.#everyone);
   }
 
   wake(now: number): number | undefined {
@@ -201,6 +203,11 @@ export class Replay implements Wakeable {
       buffer.lost = { id: frame.id, order: frame.order };
     }
     if (buffer.frames.length === 0 && buffer !== this.#everyone) this.#drop(buffer);
+  }
+
+  #empty(buffer: RecentBuffer): void {
+    if (buffer !== this.#everyone) this.#drop(buffer);
+    else while (buffer.frames.length > 0) this.#evictOldest(buffer);
   }
 
   #drop(buffer: RecentBuffer): void {

@@ -14,20 +14,32 @@ export function isPlainObject(value: unknown): value is PlainObject {
 
 let isoMs = Number.NaN;
 let iso = '';
+let isoField = '';
 
-function isoTimestamp(now: number): string {
+/** The time as data gets it; made once a millisecond. */
+function isoTimestamp(): string {
+  const now = Date.now();
   if (now !== isoMs) {
     iso = new Date(now).toISOString();
+    isoField = `,"timestamp":"${iso}"`;
     isoMs = now;
   }
   return iso;
+}
+
+/** The automatic timestamp as JSON text to be put behind other fields; `''` when `data` has its own. */
+export function timestampField(data: PlainObject, timestamp: AutoFieldsSettings['timestamp']): string {
+  if (timestamp === false || data.timestamp !== undefined) return '';
+  if (timestamp === 'epochMs') return `,"timestamp":${Date.now()}`;
+  isoTimestamp();
+  return isoField;
 }
 
 /** Gives a copy of `data` with the automatic fields it lacks. */
 export function addFields(data: PlainObject, { timestamp, traceId, requestId }: AutoFieldsSettings): PlainObject {
   const stamped = { ...data };
   if (timestamp !== false && stamped.timestamp === undefined) {
-    stamped.timestamp = timestamp === 'iso' ? isoTimestamp(Date.now()) : Date.now();
+    stamped.timestamp = timestamp === 'iso' ? isoTimestamp() : Date.now();
   }
   if (traceId.mode !== 'off') addFrom(traceId, stamped, data);
   if (requestId.mode !== 'off') addFrom(requestId, stamped, data);

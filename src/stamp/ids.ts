@@ -10,11 +10,16 @@ export function createInstanceId(): string {
 /** `<epochMs>-<instanceId>-<counter>`: both numbers never go back, so a clock that steps back changes nothing. */
 export function timestampIds(instanceId: string): () => string {
   let lastMs = 0;
+  let prefix = '';
   let counter = 0;
   return () => {
-    lastMs = Math.max(lastMs, Date.now());
+    const now = Date.now();
+    if (now > lastMs) {
+      lastMs = now;
+      prefix = `${now}-${instanceId}-`;
+    }
     counter += 1;
-    return `${lastMs}-${instanceId}-${counter}`;
+    return `${prefix}${counter}`;
   };
 }
 

@@ -3,7 +3,7 @@ import { SSEKifyError, show } from '../errors.js';
 import type { SendOptions } from '../types.js';
 import { checkEvent, checkId, checkRetry } from '../wire/fields.js';
 import type { WireEvent } from '../wire/frame.js';
-import { addFields, isPlainObject, type PlainObject } from './fields.js';
+import { addFields, isPlainObject, type PlainObject, timestampField } from './fields.js';
 import { snowflakeIds, timestampIds } from './ids.js';
 import type { AutoFieldsSettings, SeqSettings } from './options.js';
 import { type SeqTicket, Sequence } from './sequence.js';
@@ -45,8 +45,8 @@ export function readSendOptions(options: SendOptions | undefined, data: unknown)
   };
 }
 
-/** Bytes that `,"":` and a safe integer add. */
-const NUMBER_BYTES = 20;
+/** Bytes of the largest safe integer. */
+const MAX_NUMBER_BYTES = 16;
 
 /** An event that is stamped but for its number. */
 export interface Draft {
@@ -67,11 +67,25 @@ export class Stamper {
   readonly #settings: StampSettings;
   readonly #sequence: Sequence;
   readonly #nextId: (() => string) | undefined;
+  /** Nothing but timestamp and number is added, and nobody looks at the data in between. */
+  readonly #appends: boolean;
+  /** The number's field, as JSON. */
+  readonly #seqName: string;
 
   constructor(settings: StampSettings, instanceId: string, now: () => number) {
     this.#settings = settings;
     this.#sequence = new Sequence(settings.seq, now);
-    const { frameIdPolicy, nodeId } = settings.seq;
+    const { frameIdPolicy, nodeId, fieldName, keyExtractor, finalPredicate } = settings.seq;
+    const { traceId, requestId } = settings.autoFields;
+    this.#seqName = JSON.stringify(fieldName);
+    this.#appends =
+      settings.serializer === JSON.stringify &&
+      typeof frameIdPolicy !== 'function' &&
+      keyExtractor === undefined &&
+      finalPredicate === undefined &&
+      fieldName !== 'timestamp' &&
+      traceId.mode === 'off' &&
+      requestId.mode === 'off';
     if (frameIdPolicy === 'snowflake') this.#nextId = snowflakeIds(nodeId);
     else if (frameIdPolicy === 'timestamp') this.#nextId = timestampIds(instanceId);
   }
@@ -84,17 +98,28 @@ export class Stamper {
    * @throws SSEKifyError when the data cannot be sent
    */
   stamp(data: unknown, wish: Wish, newId?: () => string | undefined): WireEvent {
+    if (this.#appends && !wish.text && isPlainObject(data) && data.toJSON === undefined) {
+      return this.#appended(data, wish, newId);
+    }
     const fields = wish.text || !isPlainObject(data) ? undefined : this.#withFields(data);
     const ticket = fields === undefined ? undefined : this.#ticketOf(fields);
     if (fields !== undefined && ticket !== undefined) fields[this.#settings.seq.fieldName] = ticket.seq;
     const stamped = fields ?? data;
-    const text = this.#serialize(stamped, wish);
+    const text = this.#checkSize(this.#serialize(stamped, wish));
     const id = wish.id ?? (newId === undefined ? undefined : this.#automaticId(stamped, ticket?.seq, newId));
-    if (ticket !== undefined) {
-      this.take(ticket);
-      this.seqIncrs += 1;
-    }
-    return { id, event: wish.event, retry: wish.retry, text };
+    this.#take(ticket);
+    return { id, event: wish.event, retry: wish.retry, text, json: this.writesJson(wish) };
+  }
+
+  /** The same, with what is added put behind the text of the data, which needs no copy of the data. */
+  #appended(data: PlainObject, wish: Wish, newId: (() => string | undefined) | undefined): WireEvent {
+    const ticket = this.#ticketOf(data);
+    let added = timestampField(data, this.#settings.autoFields.timestamp);
+    if (ticket !== undefined) added += `,${this.#seqName}:${ticket.seq}`;
+    const text = this.#checkSize(append(this.#serialize(data, wish), added));
+    const id = wish.id ?? newId?.();
+    this.#take(ticket);
+    return { id, event: wish.event, retry: wish.retry, text, json: true };
   }
 
   /** Stamps all of an event but its number. @throws SSEKifyError when the data cannot be sent */
@@ -109,15 +134,21 @@ export class Stamper {
       if (fields === undefined || idFromNumber || this.#settings.serializer !== JSON.stringify) return undefined;
       // An object that says itself how it is written may not end in a brace of its own.
       if (typeof fields.toJSON === 'function' || Object.hasOwn(fields, fieldName)) return undefined;
-      const text = this.#serialize(fields, wish, NUMBER_BYTES + Buffer.byteLength(fieldName));
-      const comma = text.length === 2 ? '' : ',';
-      return { before: `${text.slice(0, -1)}${comma}${JSON.stringify(fieldName)}:`, after: '}' };
+      const text = append(this.#serialize(fields, wish), `,${this.#seqName}:`);
+      this.#checkSize(text, MAX_NUMBER_BYTES);
+      return { before: text.slice(0, -1), after: '}' };
     };
     const render = (seq: number | undefined): WireEvent => {
       if (fields !== undefined && ticket !== undefined) fields[fieldName] = seq;
       const stamped = fields ?? data;
-      const text = this.#serialize(stamped, wish);
-      return { id: idFromNumber ? this.#automaticId(stamped, seq, newId) : fixedId, event, retry, text };
+      const text = this.#checkSize(this.#serialize(stamped, wish));
+      return {
+        id: idFromNumber ? this.#automaticId(stamped, seq, newId) : fixedId,
+        event,
+        retry,
+        text,
+        json: this.writesJson(wish),
+      };
     };
     return { ticket, id: fixedId, event, retry, around, render };
   }
@@ -144,33 +175,38 @@ export class Stamper {
 
   /** Serializes what the library itself sends, or sends as a heartbeat: the data and nothing else. */
   plain(data: unknown, event: string): WireEvent {
-    return { event, text: this.#serialize(data, NO_WISH) };
+    return { event, text: this.#checkSize(this.#serialize(data, NO_WISH)) };
   }
 
-  #serialize(data: unknown, wish: Wish, spareBytes = 0): string {
-    const { serializer, maxPayloadBytes } = this.#settings;
+  #serialize(data: unknown, wish: Wish): string {
     let text: unknown = data;
     if (!wish.text) {
       try {
-        text = serializer(data);
+        text = this.#settings.serializer(data);
       } catch (cause) {
         throw new SSEKifyError('NOT_SERIALIZABLE', `data (${show(data)}) could not be serialized.`, { cause });
       }
     }
-    if (typeof text !== 'string') {
-      throw new SSEKifyError('NOT_SERIALIZABLE', `data (${show(data)}) serializes to no text.`);
-    }
+    if (typeof text === 'string') return text;
+    throw new SSEKifyError('NOT_SERIALIZABLE', `data (${show(data)}) serializes to no text.`);
+  }
+
+  #checkSize(text: string, spareBytes = 0): string {
+    const { maxPayloadBytes } = this.#settings;
     // Three bytes a UTF-16 unit is the most UTF-8 needs, so most payloads are not measured twice.
-    if (maxPayloadBytes > 0 && text.length * 3 + spareBytes > maxPayloadBytes) {
-      const bytes = Buffer.byteLength(text) + spareBytes;
-      if (bytes > maxPayloadBytes) {
-        throw new SSEKifyError(
-          'PAYLOAD_TOO_LARGE',
-          `data has ${bytes} UTF-8 bytes as text, more than maxPayloadBytes (${maxPayloadBytes}).`,
-        );
-      }
-    }
-    return text;
+    if (maxPayloadBytes === 0 || text.length * 3 + spareBytes <= maxPayloadBytes) return text;
+    const bytes = Buffer.byteLength(text) + spareBytes;
+    if (bytes <= maxPayloadBytes) return text;
+    throw new SSEKifyError(
+      'PAYLOAD_TOO_LARGE',
+      `data has ${bytes} UTF-8 bytes as text, more than maxPayloadBytes (${maxPayloadBytes}).`,
+    );
+  }
+
+  #take(ticket: SeqTicket | undefined): void {
+    if (ticket === undefined) return;
+    this.take(ticket);
+    this.seqIncrs += 1;
   }
 
   #withFields(data: PlainObject): PlainObject {
@@ -200,6 +236,12 @@ export class Stamper {
       throw failedFunction('an id', cause);
     }
   }
+}
+
+/** Puts fields, each with a comma before it, behind those of an object's JSON text. */
+function append(object: string, fields: string): string {
+  if (fields === '') return object;
+  return object.length === 2 ? `{${fields.slice(1)}}` : `${object.slice(0, -1)}${fields}}`;
 }
 
 function failedFunction(what: string, cause: unknown): SSEKifyError {

@@ -10,6 +10,8 @@ export interface WireEvent {
   retry?: number | undefined;
   /** The data, already text. */
   text: string;
+  /** The text is what `JSON.stringify` wrote: it has no line break and no lone surrogate. */
+  json?: boolean;
 }
 
 /**
@@ -50,12 +52,15 @@ function dataLines(text: string): string {
 }
 
 /** Encodes an event. Text that is not well-formed (a lone surrogate) gets U+FFFD, as UTF-8 encoding does everywhere. */
-export function encodeEvent({ id, event, retry, text }: WireEvent, order: number): Frame {
+export function encodeEvent({ id, event, retry, text, json }: WireEvent, order: number): Frame {
   const idLine = id === undefined ? '' : `id: ${id}\n`;
-  let rest = event === undefined || event === '' ? '' : `event: ${event}\n`;
+  if (json === true && event === undefined && retry === undefined) {
+    return new Frame(`${idLine}data: ${text}\n\n`, order, id, idLine.length);
+  }
+  let rest = event === undefined || event === '' ? '' : `event: ${event.toWellFormed()}\n`;
   if (retry !== undefined) rest += `retry: ${retry}\n`;
-  const frame = `${idLine}${rest}${dataLines(text)}\n`;
-  return new Frame(frame.isWellFormed() ? frame : frame.toWellFormed(), order, id, idLine.length);
+  const data = json === true ? `data: ${text}\n` : dataLines(text.toWellFormed());
+  return new Frame(`${idLine}${rest}${data}\n`, order, id, idLine.length);
 }
 
 /** Encodes a comment; no event listener sees it. */

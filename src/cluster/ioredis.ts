@@ -1,28 +1,15 @@
-import { hasMethods, isRecord } from '../checks.js';
+import { isRecord } from '../checks.js';
 import { SSEKifyError, show } from '../errors.js';
+import { ClusterSubscriber } from './cluster-subscriber.js';
+import { type IORedisClient, isClient, isCluster } from './ioredis-client.js';
 import type { Link, LinkEvents } from './link.js';
 import { constructorIn, loadOptional } from './load.js';
 import { type ClosableAdapter, RedisAdapter } from './redis-adapter.js';
 
-/** A client of the package `ioredis`, as far as the adapter uses it: a `Redis`, or a `Cluster`. */
-export interface IORedisClient {
-  readonly status: string;
-  readonly isCluster?: boolean;
-  on(event: string, listener: (...args: unknown[]) => void): unknown;
-  duplicate(...args: unknown[]): unknown;
-  disconnect(reconnect?: boolean): unknown;
-  subscribe(...channels: string[]): Promise<unknown>;
-  call(command: string, ...args: string[]): Promise<unknown>;
-}
+export type { IORedisClient } from './ioredis-client.js';
 
 /** What {@link createIORedisAdapter} takes. */
 export type IORedisTarget = string | IORedisClient | Readonly<Record<string, unknown>>;
-
-const METHODS = ['on', 'duplicate', 'disconnect', 'subscribe', 'call'];
-
-function isClient(value: unknown): value is IORedisClient {
-  return hasMethods(value, METHODS);
-}
 
 const backOff = (attempt: number) => Math.min(attempt * 50, 500);
 
@@ -47,6 +34,15 @@ const SUBSCRIBING = {
   lazyConnect: false,
 };
 
+/**
+ * After a failover the old primary may go on for a while, subscribers included: Sentinel's word is heard, and a sentinel that
+ * does not answer is not waited for.
+ */
+const BY_SENTINEL = { failoverDetector: true, sentinelCommandTimeout: 2000 };
+
+/** Where keys lie is the channel's business, and so must be their prefix. */
+const BY_CLUSTER = { retryDelayOnFailover: 0, keyPrefix: '' };
+
 type Options = Record<string, unknown>;
 
 function connect(target: IORedisTarget, options: Options): IORedisClient {
@@ -59,15 +55,16 @@ function connect(target: IORedisTarget, options: Options): IORedisClient {
 }
 
 function duplicate(client: IORedisClient, options: Options): unknown {
-  if (client.isCluster !== true) return client.duplicate(options);
-  const { enableOfflineQueue, lazyConnect, ...redisOptions } = options;
+  if (!isCluster(client)) return client.duplicate({ ...BY_SENTINEL, ...options });
+  const { enableOfflineQueue, lazyConnect, ...ofNodes } = options;
   // Commands of a node that went away are not sent again; a MOVED answer is followed, since it says that nothing was done.
-  return client.duplicate([], { enableOfflineQueue, lazyConnect, retryDelayOnFailover: 0, redisOptions });
+  const redisOptions = { ...ofNodes, keyPrefix: '' };
+  return client.duplicate([], { ...BY_CLUSTER, enableOfflineQueue, lazyConnect, redisOptions });
 }
 
 function construct(target: unknown, options: Options): unknown {
   const Redis = constructorIn(loadOptional('ioredis', 'createIORedisAdapter'), 'Redis');
-  const defaults = { retryStrategy: backOff, connectTimeout: 5000 };
+  const defaults = { retryStrategy: backOff, connectTimeout: 5000, ...BY_SENTINEL };
   if (typeof target === 'string') return new Redis(target, { ...defaults, ...options });
   if (isRecord(target)) return new Redis({ ...defaults, ...target, ...options });
   throw new SSEKifyError(
@@ -95,7 +92,11 @@ function construct(target: unknown, options: Options): unknown {
  * ```
  */
 export function createIORedisAdapter(target: IORedisTarget): ClosableAdapter {
-  return new RedisAdapter(new IORedisLink(connect(target, PUBLISHING)), new IORedisLink(connect(target, SUBSCRIBING)));
+  const publisher = connect(target, PUBLISHING);
+  const subscriber = isCluster(publisher)
+    ? new ClusterSubscriber(publisher)
+    : new IORedisLink(connect(target, SUBSCRIBING));
+  return new RedisAdapter(new IORedisLink(publisher), subscriber);
 }
 
 class IORedisLink implements Link {
@@ -106,16 +107,11 @@ class IORedisLink implements Link {
   }
 
   get cluster(): boolean {
-    return this.#client.isCluster === true;
+    return isCluster(this.#client);
   }
 
   get alive(): boolean {
     return this.#client.status === 'ready';
-  }
-
-  /** The subscriber of a Cluster is a connection that ioredis keeps to itself. */
-  get pingable(): boolean {
-    return !this.cluster;
   }
 
   listen({ ready, lost, error, message }: LinkEvents): void {
@@ -136,6 +132,12 @@ class IORedisLink implements Link {
 
   subscribe(channel: string): Promise<unknown> {
     return this.#client.subscribe(channel);
+  }
+
+  check(): Promise<unknown> {
+    if (!isCluster(this.#client)) return this.call('PING');
+    const used = this.#client.nodes().filter(({ status }) => status === 'ready');
+    return Promise.all(used.map((node) => node.call('PING')));
   }
 
   renew(): void {

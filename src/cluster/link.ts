@@ -13,11 +13,11 @@ export interface Link {
   /** A Cluster: keys decide which node a command goes to. */
   readonly cluster: boolean;
   readonly alive: boolean;
-  /** The connection can be asked whether it still lives. */
-  readonly pingable: boolean;
   listen(events: LinkEvents): void;
   call(command: string, ...args: string[]): Promise<unknown>;
   subscribe(channel: string): Promise<unknown>;
+  /** Asks the other end for a sign of life. Rejects where the connection broke, which `lost` has told then. */
+  check(): Promise<unknown>;
   /** Gives the connection up and makes a new one. */
   renew(): void;
   end(): void;

@@ -77,7 +77,6 @@ export function createNodeRedisAdapter(target: NodeRedisTarget): ClosableAdapter
 
 class NodeRedisLink implements Link {
   readonly cluster = false;
-  readonly pingable = true;
   readonly #make: () => NodeRedisClient;
   #client: NodeRedisClient;
   #events: LinkEvents | undefined;
@@ -109,6 +108,10 @@ class NodeRedisLink implements Link {
       this.#heard.set(channel, listener);
     }
     return this.#client.subscribe(channel, listener);
+  }
+
+  check(): Promise<unknown> {
+    return this.call('PING');
   }
 
   renew(): void {

@@ -8,6 +8,7 @@ import {
   PUBLISH_AT_SLOT,
   PUBLISH_NUMBERED,
   PUBLISH_NUMBERED_SHA,
+  slotKey,
 } from './script.js';
 import { Subscriptions } from './subscriptions.js';
 import { Watchdog } from './watchdog.js';
@@ -51,13 +52,13 @@ export class RedisAdapter implements ClosableAdapter {
       error,
       message,
     });
-    this.#watchdog = new Watchdog([publisher, subscriber].filter(({ pingable }) => pingable));
+    this.#watchdog = new Watchdog([publisher, subscriber]);
   }
 
   publish(channel: string, message: string): Promise<unknown> {
     return this.#send(() =>
       this.#publisher.cluster
-        ? this.#publisher.call('EVAL', PUBLISH_AT_SLOT, '1', `{${channel}}:order`, channel, message)
+        ? this.#publisher.call('EVAL', PUBLISH_AT_SLOT, '1', slotKey(channel, 'order'), channel, message)
         : this.#publisher.call('PUBLISH', channel, message),
     );
   }
@@ -66,7 +67,7 @@ export class RedisAdapter implements ClosableAdapter {
     const args = numberedArguments(channel, publish);
     return this.#send(async () => {
       if (this.#publisher.cluster) {
-        const key = `{${channel}}:${publish.key}`;
+        const key = slotKey(channel, publish.key);
         return numberedResult(await this.#publisher.call('EVAL', PUBLISH_NUMBERED, '1', key, ...args));
       }
       try {

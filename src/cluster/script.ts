@@ -20,6 +20,14 @@ return {1, seq}`;
 /** Publishes; its key only says to which node of a cluster the channel belongs. */
 export const PUBLISH_AT_SLOT = `return redis.call('PUBLISH', ARGV[1], ARGV[2])`;
 
+/**
+ * A key that lies on the node a channel belongs to. Of a key with braces Redis looks only at what stands between the first
+ * two, or at all of it when that is nothing, which a channel that begins with a brace must not bring about.
+ */
+export function slotKey(channel: string, rest: string): string {
+  return `{${channel.replace(/^\}/, '%7D')}}:${rest}`;
+}
+
 export const PUBLISH_NUMBERED_SHA = createHash('sha1').update(PUBLISH_NUMBERED).digest('hex');
 
 /** What the script is given after its key. */

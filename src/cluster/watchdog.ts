@@ -23,6 +23,6 @@ export class Watchdog {
     late.unref();
     // A ping that fails says that the connection broke, which its client has noticed then.
     const answered = () => clearTimeout(late);
-    connection.call('PING').then(answered, answered);
+    connection.check().then(answered, answered);
   }
 }

@@ -1,0 +1,205 @@
+import { isRecord } from '../checks.js';
+import { type ClusterClient, type IORedisClient, isClient } from './ioredis-client.js';
+import type { Link, LinkEvents } from './link.js';
+import { slotKey } from './script.js';
+
+/** One connection to one node: it neither connects again nor subscribes again by itself, nor waits for an answer for ever. */
+const OF_ONE_NODE = {
+  retryStrategy: null,
+  autoResubscribe: false,
+  enableOfflineQueue: true,
+  maxRetriesPerRequest: null,
+  lazyConnect: false,
+  // A replica that may answer reads would look like the owner.
+  readOnly: false,
+  keyPrefix: '',
+  connectTimeout: 3000,
+  commandTimeout: 3000,
+};
+
+const MAX_HOPS = 5;
+
+interface Address {
+  host: string;
+  port: number;
+}
+
+/** Two connections to a node: a subscribed one cannot be asked whether the node still owns the channel's slot. */
+interface Seat {
+  address: Address;
+  subscriber: IORedisClient;
+  asker: IORedisClient;
+  channels: Set<string>;
+}
+
+/**
+ * Subscribes to each channel at the node that owns its slot, where it is published too. The subscriber that is built into
+ * a Cluster client listens at any node, so that a broken link between two nodes would starve it in silence; and when its
+ * node dies it goes to another without a word.
+ */
+export class ClusterSubscriber implements Link {
+  readonly cluster = true;
+  readonly #client: ClusterClient;
+  readonly #seats = new Map<string, Seat>();
+  #events: LinkEvents | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #over = false;
+
+  /** @param client - knows the nodes; it stays its owner's to end */
+  constructor(client: ClusterClient) {
+    this.#client = client;
+  }
+
+  get alive(): boolean {
+    return this.#seats.size > 0;
+  }
+
+  listen(events: LinkEvents): void {
+    this.#events = events;
+    this.#client.on('ready', () => events.ready());
+  }
+
+  call(command: string, ...args: string[]): Promise<unknown> {
+    return this.#client.call(command, ...args);
+  }
+
+  /** One channel after the other, so that those of one node share its seat. */
+  subscribe(channel: string): Promise<unknown> {
+    const turn = this.#turn.then(() => this.#subscribe(channel));
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async check(): Promise<void> {
+    await Promise.all([...this.#seats.values()].map((seat) => this.#check(seat)));
+  }
+
+  renew(): void {
+    this.#leaveAll();
+    if (this.#over) return;
+    this.#events?.lost();
+    this.#events?.ready();
+  }
+
+  end(): void {
+    this.#over = true;
+    this.#leaveAll();
+  }
+
+  async #check(seat: Seat): Promise<void> {
+    const { subscriber, asker, channels } = seat;
+    try {
+      await Promise.all([subscriber.call('PING'), ...[...channels].map((channel) => ask(asker, channel))]);
+    } catch (error) {
+      if (!this.#isCurrent(seat)) return;
+      // The slot moved, the node was cut off from its cluster, or it does not answer.
+      this.#events?.error(error);
+      this.renew();
+    }
+  }
+
+  async #subscribe(channel: string): Promise<void> {
+    const seats = [...this.#seats.values()];
+    if (this.#over || seats.some(({ channels }) => channels.has(channel))) return;
+    let address = seats[0]?.address ?? this.#anyNode();
+    for (let hop = 0; hop < MAX_HOPS; hop += 1) {
+      const seat = this.#seatAt(address);
+      const moved = await this.#movedTo(seat, channel);
+      if (moved === undefined) {
+        await seat.subscriber.subscribe(channel);
+        seat.channels.add(channel);
+        return;
+      }
+      address = moved;
+    }
+    throw new Error('the nodes of the cluster do not agree on which of them owns the channel');
+  }
+
+  /** Asks a node for a key of the channel. @returns where else it is; `undefined` when this node owns it */
+  async #movedTo(seat: Seat, channel: string): Promise<Address | undefined> {
+    try {
+      await ask(seat.asker, channel);
+      return undefined;
+    } catch (error) {
+      if (seat.channels.size === 0) this.#leave(seat);
+      const [, host, port] = /^MOVED \d+ (.*):(\d+)$/.exec(error instanceof Error ? error.message : '') ?? [];
+      if (host === undefined) throw error;
+      // An empty host means the one that was asked.
+      return this.#reachable({ host: host === '' ? seat.address.host : host, port: Number(port) });
+    }
+  }
+
+  #anyNode(): Address {
+    const nodes = this.#client.nodes();
+    const node = nodes[Math.floor(Math.random() * nodes.length)];
+    const options: unknown = node === undefined ? undefined : Reflect.get(node, 'options');
+    if (!isRecord(options)) throw new Error('no node of the cluster can be reached');
+    return { host: String(options.host), port: Number(options.port) };
+  }
+
+  /** A node's address as it is seen from here, by the client's `natMap`. */
+  #reachable(address: Address): Address {
+    const options: unknown = Reflect.get(this.#client, 'options');
+    const map: unknown = isRecord(options) ? options.natMap : undefined;
+    const name = nameOf(address);
+    const mapped: unknown = typeof map === 'function' ? map(name) : isRecord(map) ? map[name] : undefined;
+    return isRecord(mapped) ? { host: String(mapped.host), port: Number(mapped.port) } : address;
+  }
+
+  #seatAt(address: Address): Seat {
+    const name = nameOf(address);
+    const present = this.#seats.get(name);
+    if (present !== undefined) return present;
+    const seat = { address, subscriber: this.#open(address), asker: this.#open(address), channels: new Set<string>() };
+    this.#seats.set(name, seat);
+    for (const client of [seat.subscriber, seat.asker]) {
+      client.on('error', (cause) => {
+        if (this.#isCurrent(seat)) this.#events?.error(cause);
+      });
+      client.on('end', () => {
+        if (!this.#isCurrent(seat)) return;
+        if (seat.channels.size > 0) this.renew();
+        else this.#leave(seat);
+      });
+    }
+    seat.subscriber.on('message', (channel, text) => {
+      if (this.#isCurrent(seat)) this.#events?.message(String(channel), String(text));
+    });
+    return seat;
+  }
+
+  /** A connection with the credentials of the cluster's other ones. */
+  #open({ host, port }: Address): IORedisClient {
+    const [node] = this.#client.nodes();
+    if (node === undefined) throw new Error('no node of the cluster can be reached');
+    const client = node.duplicate({ ...OF_ONE_NODE, host, port });
+    if (isClient(client)) return client;
+    throw new Error('the client of a node makes no duplicate that can be used');
+  }
+
+  #isCurrent(seat: Seat): boolean {
+    return this.#seats.get(nameOf(seat.address)) === seat;
+  }
+
+  #leave(seat: Seat): void {
+    this.#seats.delete(nameOf(seat.address));
+    seat.subscriber.disconnect();
+    seat.asker.disconnect();
+  }
+
+  #leaveAll(): void {
+    for (const seat of [...this.#seats.values()]) this.#leave(seat);
+  }
+}
+
+const nameOf = ({ host, port }: Address) => `${host}:${port}`;
+
+/** Answered by the node that owns the channel's slot, while its cluster is whole; by others with an error. */
+async function ask(asker: IORedisClient, channel: string): Promise<void> {
+  try {
+    await asker.call('GET', slotKey(channel, 'order'));
+  } catch (error) {
+    // While the slot is on its way to another node, it is still this one's.
+    if (!(error instanceof Error && error.message.startsWith('ASK '))) throw error;
+  }
+}

@@ -1,0 +1,27 @@
+import { hasMethods } from '../checks.js';
+
+/** A client of the package `ioredis`, as far as the adapter uses it: a `Redis`, or a `Cluster`. */
+export interface IORedisClient {
+  readonly status: string;
+  readonly isCluster?: boolean;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
+  duplicate(...args: unknown[]): unknown;
+  disconnect(reconnect?: boolean): unknown;
+  subscribe(...channels: string[]): Promise<unknown>;
+  call(command: string, ...args: string[]): Promise<unknown>;
+}
+
+/** A `Cluster`, which knows its nodes. */
+export interface ClusterClient extends IORedisClient {
+  nodes(): readonly IORedisClient[];
+}
+
+const METHODS = ['on', 'duplicate', 'disconnect', 'subscribe', 'call'];
+
+export function isClient(value: unknown): value is IORedisClient {
+  return hasMethods(value, METHODS);
+}
+
+export function isCluster(client: IORedisClient): client is ClusterClient {
+  return client.isCluster === true && hasMethods(client, ['nodes']);
+}

@@ -273,19 +273,16 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   /** Writes the next piece for a client that is behind. @returns whether there was one */
   #writeNext(queue: Queue): boolean {
     if (this.#rest !== undefined) return this.#writeRest(this.#rest);
+    // Taken out first: listeners of a gap may send, and what they push out must not be of this.
+    const entries = queue.take(BEHIND_BYTES);
     const run: Frame[] = [];
-    let bytes = 0;
-    for (let entry = queue.peek(); entry !== undefined; entry = queue.peek()) {
-      if (entry !== LOSS && bytes > 0 && bytes + entry.byteLength > BEHIND_BYTES) break;
-      queue.shift();
+    for (const entry of entries) {
       const frame = entry === LOSS ? this.#host.gap(this, lastId(run) ?? this.#sentId, 'dropped') : entry;
-      if (frame === undefined) continue;
-      run.push(frame);
-      bytes += frame.byteLength;
+      if (frame !== undefined) run.push(frame);
     }
-    if (run.length === 0) return false;
+    if (run.length === 0) return entries.length > 0;
     const chunk = new Chunk(run);
-    if (bytes <= BEHIND_BYTES) {
+    if (chunk.byteLength <= BEHIND_BYTES) {
       this.#write(chunk, run);
       return true;
     }

@@ -73,13 +73,23 @@ export class Queue {
     for (const frame of frames) this.#protected.push(frame);
   }
 
-  /** What comes next, without taking it. */
-  peek(): Entry | undefined {
-    return this.#protected.peek() ?? (this.#lossAhead ? LOSS : this.#live.peek());
+  /** Takes what comes next: as many entries as fit in `bytes`, and at least one if there is one. */
+  take(bytes: number): Entry[] {
+    const taken: Entry[] = [];
+    let room = bytes;
+    for (let next = this.#peek(); next !== undefined; next = this.#peek()) {
+      if (next !== LOSS) {
+        if (taken.some((entry) => entry !== LOSS) && next.byteLength > room) break;
+        room -= next.byteLength;
+      }
+      taken.push(next);
+      if (this.#protected.shift() === undefined) this.#shiftLive();
+    }
+    return taken;
   }
 
-  shift(): Entry | undefined {
-    return this.#protected.shift() ?? this.#shiftLive();
+  #peek(): Entry | undefined {
+    return this.#protected.peek() ?? (this.#lossAhead ? LOSS : this.#live.peek());
   }
 
   #shiftLive(): Entry | undefined {

@@ -1,0 +1,46 @@
+import { createHook } from 'node:async_hooks';
+import { expect, it } from 'vitest';
+import { openStream } from '../helpers/client.js';
+import { next } from '../helpers/emitted.js';
+import { serveHub } from '../helpers/server.js';
+
+it('makes no timer per connection, ref’d or not', async () => {
+  const { sse, url } = await serveHub({ register: { maxLifetimeMs: 60_000, stallTimeoutMs: 60_000 } });
+  // The server makes timers of its own per socket; those made while a response is registered are the library's.
+  const made: string[] = [];
+  let registering = false;
+  const hook = createHook({
+    init(_id, type) {
+      if (registering && type === 'Timeout') made.push(type);
+    },
+  });
+  const register = sse.registerConnection.bind(sse);
+  sse.registerConnection = (...args) => {
+    registering = true;
+    try {
+      return register(...args);
+    } finally {
+      registering = false;
+    }
+  };
+  await openStream(`${url}/first`);
+  hook.enable();
+  const active = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  await Promise.all(Array.from({ length: 200 }, (_, n) => openStream(`${url}/u${n}`)));
+  hook.disable();
+  expect(sse.stats().connections).toBe(201);
+  // The one timer may be set anew when an earlier wake-up is asked for.
+  expect(made.length).toBeLessThanOrEqual(3);
+  expect(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length).toBeLessThanOrEqual(active + 1);
+});
+
+it('beats for real', async () => {
+  const { sse, url } = await serveHub({ hub: { keepAliveMs: 20 } });
+  const client = await openStream(`${url}/ann`);
+  await client.until(({ comments }) => comments.length >= 3);
+  expect(new Set(client.comments)).toEqual(new Set(['ping']));
+  expect(client.events).toEqual([]);
+  const left = next(sse, 'disconnect');
+  client.close();
+  await left;
+});

@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { build } from 'tsup';
+import { atEnd } from './cleanup.js';
+
+export interface ChildResult {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/**
+ * Runs a script in a process of its own, over the sources of the library, which it imports as `ssekify`. Resolves when the
+ * process ends by itself; one that has not after `timeoutMs` is killed, and its code is then null.
+ */
+export async function runScript(
+  script: string,
+  { nodeOptions = [], timeoutMs = 30_000 }: { nodeOptions?: string[]; timeoutMs?: number } = {},
+): Promise<ChildResult> {
+  const directory = await mkdtemp(join(tmpdir(), 'ssekify-'));
+  atEnd(() => rm(directory, { recursive: true, force: true }));
+  const entry = join(directory, 'script.ts');
+  const library = JSON.stringify(resolve('src/index.ts'));
+  await writeFile(entry, script.replaceAll("'ssekify'", library));
+  await build({
+    entry: [entry],
+    outDir: directory,
+    config: false,
+    silent: true,
+    format: 'esm',
+    target: 'node20',
+    platform: 'node',
+    outExtension: () => ({ js: '.mjs' }),
+    external: ['ioredis'],
+  });
+  const child = spawn(process.execPath, [...nodeOptions, join(directory, 'script.mjs')], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+  const code = await new Promise<number | null>((ended) => child.on('close', ended));
+  clearTimeout(timer);
+  return { code, stdout, stderr };
+}

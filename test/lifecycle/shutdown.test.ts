@@ -1,0 +1,135 @@
+import { expect, it } from 'vitest';
+import { SSEKify } from '../../src/index.js';
+import { openStream } from '../helpers/client.js';
+import { collect } from '../helpers/emitted.js';
+import { serveHub } from '../helpers/server.js';
+import { STALL_HUB, stall } from '../helpers/stall.js';
+
+it('announces, gives each client a time of its own to come back, and ends cleanly', async () => {
+  const { sse, url } = await serveHub();
+  const clients = await Promise.all(Array.from({ length: 20 }, (_, n) => openStream(`${url}/u${n}`)));
+  const left = collect(sse, 'disconnect');
+  const before = Date.now();
+  await sse.shutdown({ graceMs: 400 });
+  await Promise.all(clients.map(({ over }) => over));
+  const comebacks = new Set<number | undefined>();
+  for (const client of clients) {
+    expect(client.ended).toBe(true);
+    expect(client.events).toHaveLength(1);
+    expect(client.events[0]).toMatchObject({ event: 'server:shutdown', id: undefined });
+    const { code, at, ...others } = JSON.parse(client.events[0]?.data ?? '');
+    expect(code).toBe('SHUTDOWN');
+    expect(at).toBeGreaterThanOrEqual(before);
+    expect(others).toEqual({});
+    expect(client.retries).toHaveLength(2);
+    comebacks.add(client.retries[1]);
+  }
+  expect(comebacks.size).toBeGreaterThan(15);
+  expect(left).toHaveLength(20);
+  for (const { reason } of left) expect(reason).toBe('shutdown');
+  expect(sse.stats()).toMatchObject({ connections: 0, users: 0, draining: true });
+});
+
+it('ends connections evenly over the first half of its grace, and resolves when all have left', async () => {
+  const { sse, url } = await serveHub();
+  await Promise.all(Array.from({ length: 40 }, (_, n) => openStream(`${url}/u${n}`)));
+  const endedAt: number[] = [];
+  sse.on('disconnect', () => endedAt.push(performance.now()));
+  const startedAt = performance.now();
+  await sse.shutdown({ graceMs: 1000 });
+  expect(performance.now() - startedAt).toBeLessThan(900);
+  const quarters = [0, 0, 0, 0];
+  for (const at of endedAt) {
+    const quarter = Math.min(3, Math.floor((at - startedAt) / 125));
+    quarters[quarter] = (quarters[quarter] ?? 0) + 1;
+  }
+  expect(endedAt).toHaveLength(40);
+  for (const count of quarters) expect(count).toBeGreaterThanOrEqual(4);
+  expect(Math.max(...quarters)).toBeLessThanOrEqual(20);
+});
+
+it('announces under another name, or not at all', async () => {
+  for (const [options, events] of [
+    [{ event: 'bye', graceMs: 20 }, ['bye']],
+    [{ announce: false, graceMs: 20 }, []],
+  ] as const) {
+    const { sse, url } = await serveHub();
+    const client = await openStream(`${url}/ann`);
+    await sse.shutdown(options);
+    await client.over;
+    expect(client.events.map(({ event }) => event)).toEqual(events);
+  }
+});
+
+it('cuts off clients that do not read, when its grace is over', async () => {
+  const { sse, url } = await serveHub({ hub: STALL_HUB });
+  const client = await openStream(`${url}/ann`, { paused: true });
+  const healthy = await openStream(`${url}/bob`);
+  const left = collect(sse, 'disconnect');
+  await stall(sse, 'ann');
+  const startedAt = performance.now();
+  await sse.shutdown({ graceMs: 200 });
+  const took = performance.now() - startedAt;
+  expect(took).toBeGreaterThanOrEqual(195);
+  expect(took).toBeLessThan(1000);
+  client.resume();
+  await client.over;
+  expect(client.ended).toBe(false);
+  expect(healthy.ended).toBe(true);
+  expect(left.map(({ userId, reason }) => `${userId} ${reason}`).sort()).toEqual(['ann shutdown', 'bob shutdown']);
+});
+
+it('is over at once before anybody connected, and a second time is the first', async () => {
+  const sse = new SSEKify();
+  const startedAt = performance.now();
+  const first = sse.shutdown();
+  expect(sse.shutdown({ graceMs: 1 })).toBe(first);
+  await first;
+  expect(performance.now() - startedAt).toBeLessThan(1000);
+  await sse.shutdown();
+});
+
+it('refuses a wish it does not know, and goes on as before', async () => {
+  const { sse, url } = await serveHub();
+  await openStream(`${url}/ann`);
+  const invalid = expect.objectContaining({ code: 'INVALID_OPTION' });
+  // @ts-expect-error no such option
+  await expect((async () => sse.shutdown({ grace: 1 }))()).rejects.toEqual(invalid);
+  await expect((async () => sse.shutdown({ graceMs: -1 }))()).rejects.toEqual(invalid);
+  await expect((async () => sse.shutdown({ event: 'a\nb' }))()).rejects.toMatchObject({ code: 'INVALID_EVENT' });
+  expect(sse.stats()).toMatchObject({ connections: 1, draining: false });
+});
+
+it('takes nothing after the end, and throws nothing either', async () => {
+  const { sse, url, handle } = await serveHub();
+  const client = await openStream(`${url}/ann`);
+  const connection = await handle(0);
+  await sse.shutdown({ graceMs: 20 });
+  await client.over;
+  const errors = collect(sse, 'error');
+  expect(sse.sendToUser('ann', 'late')).toBe(0);
+  expect(sse.sendToAll('late')).toBe(0);
+  expect(sse.sendToRoom('r', 'late')).toBe(0);
+  expect(connection.send('late')).toBe(false);
+  expect(sse.close()).toBe(0);
+  sse.stopAccepting();
+  await expect(sse.publish('late')).rejects.toMatchObject({ code: 'SHUTDOWN' });
+  await expect(sse.publishToRoom('r', 'late')).rejects.toMatchObject({ code: 'SHUTDOWN' });
+  await expect(sse.ready()).rejects.toMatchObject({ code: 'SHUTDOWN' });
+  expect(errors.map(({ code }) => code)).toEqual(['SHUTDOWN', 'SHUTDOWN']);
+  const late = await openStream(`${url}/ann`);
+  await late.over;
+  expect(late).toMatchObject({ status: 200, ended: true });
+  expect(await handle(1)).toMatchObject({ refused: 'draining', closed: true });
+});
+
+it('serves those who are still there while it says farewell', async () => {
+  const { sse, url } = await serveHub();
+  const clients = await Promise.all([openStream(`${url}/ann`), openStream(`${url}/bob`)]);
+  const over = sse.shutdown({ graceMs: 600 });
+  const reached = sse.sendToAll('still', { event: 'still' });
+  expect(reached).toBeGreaterThan(0);
+  await over;
+  await Promise.all(clients.map((client) => client.over));
+  expect(clients.filter(({ events }) => events.some(({ event }) => event === 'still'))).toHaveLength(reached);
+});

@@ -241,6 +241,8 @@ export class Stamper {
 /** Puts fields, each with a comma before it, behind those of an object's JSON text. */
 function append(object: string, fields: string): string {
   if (fields === '') return object;
+  // What looks like a plain object may be written otherwise: JSON.rawJSON, an array or a boxed number without its prototype.
+  if (!object.startsWith('{')) return object;
   return object.length === 2 ? `{${fields.slice(1)}}` : `${object.slice(0, -1)}${fields}}`;
 }
 

@@ -151,3 +151,19 @@ it('limits payloads to 1 MiB by default, and not at all with 0', () => {
   free.sendToAll(text.repeat(5), { text: true });
   expect(free.stats().recentItems).toBe(1);
 });
+
+it('sends as it is what looks like a plain object and is not written as one', async () => {
+  const { sse, url, handle } = await serveHub();
+  const client = await openStream(`${url}/ann`);
+  await handle(0);
+  const rawJson: unknown = Reflect.get(JSON, 'rawJSON');
+  const all: [data: unknown, text: string][] = [
+    [Object.setPrototypeOf([1], null), '[1]'],
+    [Object.setPrototypeOf(new Number(5), Object.prototype), 'null'],
+    [{ toJSON: () => 'text' }, '"text"'],
+    [{ toJSON: () => [1] }, '[1]'],
+  ];
+  if (typeof rawJson === 'function') all.push([rawJson('12345678901234567890'), '12345678901234567890']);
+  for (const [data] of all) expect(sse.sendToUser('ann', data)).toBe(1);
+  expect((await client.received(all.length)).map(({ data }) => data)).toEqual(all.map(([, text]) => text));
+});

@@ -6,6 +6,7 @@ const path = require('node:path');
 const { scenarioNamed } = require('./harness/catalogue.js');
 const { readOptions } = require('./harness/options.js');
 const { prepare } = require('./harness/prepare.js');
+const { hasRedis } = require('./harness/redis.js');
 const { runRounds } = require('./harness/rounds.js');
 const { summarize } = require('./harness/summary.js');
 const { report } = require('./harness/table.js');
@@ -50,14 +51,17 @@ async function main() {
   const smoke = options.size === 'smoke';
   if (smoke) process.env.SSEKIFY_BENCH_ENTRY = path.join(__dirname, '..');
   if (options.profiles !== undefined) process.env.SSEKIFY_BENCH_PROFILES = path.resolve(options.profiles);
-  const versions = smoke ? {} : prepare();
+  const versions = smoke ? {} : prepare(options.installed);
   const about = { ...machine(), versions, size: options.size };
   console.log(`${about.cpu}, ${about.system}, Node ${about.node}, load ${about.loadBefore.toFixed(1)} at the start\n`);
 
   const all = { about, rows: [], samples: {}, problems: [] };
   for (const name of options.scenarios) {
     const scenario = scenarioNamed(name);
-    if (smoke && scenario.needsRedis === true) continue;
+    if (scenario.needsRedis === true && !hasRedis()) {
+      console.log(`${name}: left out, redis-server is not installed\n`);
+      continue;
+    }
     const subjects = smoke ? SMOKE_SUBJECTS : options.subjects;
     const { samples, problems } = await runRounds(scenario, { ...options, subjects }, progress(options.size, scenario));
     const rows = summarize(scenario, samples);

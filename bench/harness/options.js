@@ -9,6 +9,7 @@ const HELP = `npm run bench -- [options]
   --rounds n       rounds of every scenario, instead of its own number
   --quick          smaller and shorter: for a first look
   --smoke          tiny, with the build of the working tree: only tells whether all works and nothing is lost
+  --installed      measure the ssekify that an earlier run packed and installed
   --cpu-prof dir   write a CPU profile of every server process there
   --help`;
 
@@ -21,6 +22,7 @@ function readOptions(args) {
       rounds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       smoke: { type: 'boolean', default: false },
+      installed: { type: 'boolean', default: false },
       'cpu-prof': { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -33,6 +35,7 @@ function readOptions(args) {
     subjects: listed('--subjects', values.subjects, SUBJECTS),
     rounds,
     size: values.smoke ? 'smoke' : values.quick ? 'quick' : 'full',
+    installed: values.installed,
     profiles: values['cpu-prof'],
   };
 }

@@ -24,12 +24,15 @@ function installedVersion(name) {
   return existsSync(file) ? readJson(file).version : undefined;
 }
 
-/** @returns versions by name */
-function prepare() {
+/**
+ * @param {boolean} keep whether to take the ssekify of an earlier run
+ * @returns versions by name
+ */
+function prepare(keep) {
   const { dependencies } = readJson(path.join(bench, 'package.json'));
   const missing = Object.entries(dependencies).some(([name, version]) => installedVersion(name) !== version);
   if (missing) npm(['ci', ...QUIET], bench);
-  installSsekify();
+  if (!keep || installedVersion('ssekify') === undefined) installSsekify();
   const names = [...Object.keys(dependencies), 'ssekify'];
   return Object.fromEntries(names.map((name) => [name, installedVersion(name)]));
 }

@@ -1,8 +1,9 @@
 /** A redis-server of the benchmark's own, on a free port of the loopback interface, without persistence. */
-const { spawn } = require('node:child_process');
+const { spawn, spawnSync } = require('node:child_process');
 const { once } = require('node:events');
 const net = require('node:net');
-const { Redis } = require('ioredis');
+
+const hasRedis = () => spawnSync('redis-server', ['--version']).status === 0;
 
 async function freePort() {
   const server = net.createServer().listen(0, '127.0.0.1');
@@ -21,6 +22,8 @@ async function startRedis() {
     throw new Error(`redis-server could not be started: ${error.message}`);
   });
   failed.catch(() => undefined);
+  // Loaded late: it may have to be installed first.
+  const { Redis } = require('ioredis');
   const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 20, maxRetriesPerRequest: 500 });
   client.on('error', () => undefined);
   await Promise.race([client.ping(), failed]);
@@ -50,4 +53,4 @@ async function withRedis(use) {
   }
 }
 
-module.exports = { withRedis };
+module.exports = { hasRedis, withRedis };

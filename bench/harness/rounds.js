@@ -3,7 +3,8 @@ const { SUBJECTS, subjectNamed } = require('./catalogue.js');
 
 const ROUNDS = { full: 5, quick: 3, smoke: 1 };
 
-function subjectsOf(scenario, wanted) {
+function subjectsOf(scenario, size, wanted) {
+  if (size === 'smoke' && scenario.smokeSubjects !== undefined) return scenario.smokeSubjects;
   if (scenario.subjects !== undefined) return scenario.subjects;
   const protocol = scenario.protocol ?? 'http';
   return (wanted ?? SUBJECTS).filter((name) => subjectNamed(name).protocols.includes(protocol));
@@ -11,7 +12,7 @@ function subjectsOf(scenario, wanted) {
 
 /** @returns figures by subject, each a list with one entry per round, `undefined` where a round failed; and what failed */
 async function runRounds(scenario, { size, rounds, subjects: wanted }, report) {
-  const subjects = subjectsOf(scenario, wanted);
+  const subjects = subjectsOf(scenario, size, wanted);
   const samples = Object.fromEntries(subjects.map((name) => [name, []]));
   const problems = [];
   const count = rounds ?? Math.min(ROUNDS[size], scenario.rounds ?? ROUNDS[size]);

@@ -5,6 +5,7 @@ const { withSession } = require('../harness/session.js');
 
 exports.title = "From the call to the instance's own client: sendToUser, and publish by way of Redis";
 exports.subjects = ['sendToUser', 'publish'];
+exports.smokeSubjects = ['publish'];
 exports.baselines = ['sendToUser'];
 exports.needsRedis = true;
 exports.metrics = [

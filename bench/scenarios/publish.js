@@ -3,9 +3,13 @@ const { payload } = require('../harness/payload.js');
 const { withRedis } = require('../harness/redis.js');
 const { withSession } = require('../harness/session.js');
 
+/** The hand-written publisher with a single publish under way, as in a loop that awaits each. */
+const IN_TURN = 'hand-written-in-turn';
+
 exports.title = 'Publishing over Redis with a number, one key per request, 64 under way';
-exports.subjects = ['hand-written', 'hand-written-subscribed', 'ssekify'];
-exports.baselines = ['hand-written', 'hand-written-subscribed'];
+exports.subjects = [IN_TURN, 'hand-written', 'hand-written-subscribed', 'ssekify'];
+exports.smokeSubjects = ['hand-written-subscribed', 'ssekify'];
+exports.baselines = [IN_TURN, 'hand-written', 'hand-written-subscribed'];
 exports.needsRedis = true;
 exports.metrics = [
   {
@@ -40,8 +44,11 @@ exports.onServer = async (context, { times, atOnce }) => {
   return { ms, cpu: context.cpu() - before };
 };
 
-exports.measure = ({ scenario, subject, size }) =>
+exports.measure = ({ scenario, subject: row, size: given }) =>
   withRedis((redis) => {
+    const inTurn = row === IN_TURN;
+    const subject = inTurn ? 'hand-written' : row;
+    const size = inTurn ? { ...given, atOnce: 1 } : given;
     const session = { scenarioName: scenario.name, subject, connections: 0, options: { redis: redis.url } };
     return withSession(session, async ({ run }) => {
       await run({ ...size, times: size.warmUp });

@@ -4,6 +4,7 @@ const { cpuPerDelivery } = require('../harness/throughput.js');
 
 exports.title = 'Scale: connections of one instance';
 exports.subjects = ['100', '1000', '2000', '4000', '8000'];
+exports.smokeSubjects = ['1000'];
 exports.baselines = ['100'];
 exports.metrics = [
   { key: 'cpu', title: 'broadcast, server CPU per delivery', unit: 'µs' },

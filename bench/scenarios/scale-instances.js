@@ -5,6 +5,7 @@ const { openServer } = require('../harness/session.js');
 
 exports.title = 'Scale: instances on one Redis, 800 users spread over them, events published to one user each';
 exports.subjects = ['1', '2', '4', '8'];
+exports.smokeSubjects = ['2'];
 exports.baselines = ['1'];
 exports.needsRedis = true;
 exports.metrics = [

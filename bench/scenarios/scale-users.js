@@ -3,6 +3,7 @@ const { payload } = require('../harness/payload.js');
 
 exports.title = 'Scale: users that are remembered for replay, all offline (at most 10,000 by default)';
 exports.subjects = ['1', '100', '10000', '100000', '100000 of 100000'];
+exports.smokeSubjects = ['100'];
 exports.baselines = ['1'];
 exports.metrics = [
   { key: 'cpu', title: 'CPU per event', unit: 'µs' },

@@ -4,6 +4,18 @@ import { EventEmitter } from 'node:events';
 import { ServerResponse } from 'node:http';
 import { Http2ServerResponse } from 'node:http2';
 
+/** A client of the package `ioredis`, as far as the adapter uses it: a `Redis`, or a `Cluster`. */
+interface IORedisClient {
+  readonly status: string;
+  readonly isCluster?: boolean;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
+  duplicate(...args: unknown[]): unknown;
+  disconnect(reconnect?: boolean): unknown;
+  subscribe(...channels: string[]): Promise<unknown>;
+  unsubscribe(...channels: string[]): Promise<unknown>;
+  call(command: string, ...args: string[]): Promise<unknown>;
+}
+
 /** Counters in Redis; what `incr`, `expire` and `pexpire` of any client do. */
 interface KeyValue {
   /** Adds one to the counter and resolves with the sum; a key that is not there counts as 0. */
@@ -50,6 +62,7 @@ interface NumberedResult {
  *   may carry `outcome: 'unknown'` when the message was sent and its answer lost.
  * - **Reconnect.** After a lost connection the adapter connects and subscribes again by itself. If it offers `onState`, it
  *   tells `'down'` and `'up'`; ssekify then knows that messages may be missing.
+ * - **End.** At its shutdown a hub calls `off`, `unsubscribe` and `close` where they are there, in this order.
  */
 interface RedisLike {
   /** Sends a message to all subscribers. Resolves once the channel took it. */
@@ -62,8 +75,12 @@ interface RedisLike {
   close?(): unknown;
   /** `false`: own messages do not come back. */
   readonly echo?: boolean | undefined;
-  /** Tells whether the subscription stands, from now on. */
-  onState?(listener: (state: 'up' | 'down') => void): unknown;
+  /** Tells, from now on, whether the subscription to a channel stands; without a channel it tells of all. */
+  onState?(listener: (state: 'up' | 'down', channel?: string) => void): unknown;
+  /** Takes back one `subscribe` of the channel; for an adapter that outlives the hubs on it. */
+  unsubscribe?(channel: string): unknown;
+  /** Forgets a listener of `'message'` or `'error'`, or, named `'state'`, one that `onState` got. */
+  off?(event: string, listener: (...args: never[]) => void): unknown;
   /** Takes a counter's next number and publishes, in one atomic step. */
   publishNumbered?(channel: string, message: NumberedPublish): Promise<NumberedResult>;
   incr?(key: string): Promise<number>;
@@ -79,16 +96,6 @@ interface ClosableAdapter extends RedisLike {
   close(): Promise<void>;
 }
 
-/** A client of the package `ioredis`, as far as the adapter uses it: a `Redis`, or a `Cluster`. */
-interface IORedisClient {
-  readonly status: string;
-  readonly isCluster?: boolean;
-  on(event: string, listener: (...args: unknown[]) => void): unknown;
-  duplicate(...args: unknown[]): unknown;
-  disconnect(reconnect?: boolean): unknown;
-  subscribe(...channels: string[]): Promise<unknown>;
-  call(command: string, ...args: string[]): Promise<unknown>;
-}
 /** What {@link createIORedisAdapter} takes. */
 type IORedisTarget = string | IORedisClient | Readonly<Record<string, unknown>>;
 /**
@@ -118,6 +125,7 @@ interface NodeRedisClient {
   duplicate(overrides?: Readonly<Record<string, unknown>>): unknown;
   connect(): Promise<unknown>;
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
   sendCommand(args: readonly string[]): Promise<unknown>;
   destroy(): unknown;
 }

@@ -1,5 +1,6 @@
 import { flag, milliseconds, readOptions } from './checks.js';
 import { Bus, type BusHost } from './cluster/bus.js';
+import { NO_BUS } from './cluster/bus-stats.js';
 import { type Command, type Envelope, envelopeOf, type Received } from './cluster/envelope.js';
 import { createIORedisAdapter } from './cluster/ioredis.js';
 import { Loopback } from './cluster/loopback.js';
@@ -169,9 +170,11 @@ export class Hub implements BusHost {
   }
 
   async #end(graceMs: number): Promise<void> {
+    const published = within(graceMs, this.#bus?.settled());
     await sayFarewell(this.#delivery, graceMs, (connection) =>
       connection.close('shutdown', jitteredRetry(connection.settings.retryMs)),
     );
+    await published;
     this.#over = true;
     await this.#bus?.close();
     this.#clock.stop();
@@ -194,12 +197,12 @@ export class Hub implements BusHost {
       recentItems: items,
       recentBytes: bytes,
       draining: this.#reception.draining,
-      bus: this.#bus?.stats() ?? Bus.idle(),
+      bus: this.#bus?.stats() ?? { ...NO_BUS },
     };
   }
 
   deliver(scope: Scope, event: WireEvent, fromChannel: boolean): number {
-    if (fromChannel && event.id !== undefined) this.#localIds.follow(event.id);
+    if (fromChannel && event.id !== undefined && event.id !== '') this.#localIds.follow(event.id);
     return this.#deliver(scope, encodeEvent(event, this.#delivery.nextOrder()));
   }
 
@@ -217,9 +220,11 @@ export class Hub implements BusHost {
     return connections.length;
   }
 
-  heard(received: Received, about: Partial<Envelope>): void {
-    if ('event' in received) this.#tellPublish(received.scope, received.event, about);
-    else this.#reporter.tell('publish', () => ({ ...about, ...received.command, data: null }));
+  heard(received: Received): void {
+    if ('event' in received) {
+      this.#stamper.see(received.data);
+      this.#tellPublish(received.scope, received.event, received.about);
+    } else this.#reporter.tell('publish', () => ({ ...received.about, ...received.command, data: null }));
   }
 
   tear(): void {
@@ -311,6 +316,17 @@ const shutDown = (what: string) =>
 function asError(error: unknown): SSEKifyError {
   if (error instanceof SSEKifyError) return error;
   return new SSEKifyError('STAMP_FAILED', `the event could not be made: ${String(error)}`, { cause: error });
+}
+
+/** Waits for something, and no longer than that. */
+async function within(ms: number, something: Promise<unknown> | undefined): Promise<void> {
+  if (something === undefined) return;
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([something, over]);
+  clearTimeout(timer);
 }
 
 /** A rejection that nobody awaits must not end the process. */

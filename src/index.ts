@@ -3,7 +3,7 @@ import { createNodeRedisAdapter } from './cluster/node-redis.js';
 import { SSEKifyError } from './errors.js';
 import { SSEKify } from './ssekify.js';
 
-export type { BusStats } from './cluster/bus.js';
+export type { BusStats } from './cluster/bus-stats.js';
 export type { Envelope, EnvelopeType } from './cluster/envelope.js';
 export type { IORedisClient, IORedisTarget } from './cluster/ioredis.js';
 export type { NodeRedisClient, NodeRedisTarget } from './cluster/node-redis.js';

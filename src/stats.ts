@@ -1,4 +1,4 @@
-import type { BusStats } from './cluster/bus.js';
+import type { BusStats } from './cluster/bus-stats.js';
 import type { GapReason, RefusalReason } from './types.js';
 
 /** What `stats()` returns; all of it for this instance, counters since it was made. */

@@ -2,35 +2,12 @@ import type { Clock, Wakeable } from '../delivery/clock.js';
 import { SSEKifyError } from '../errors.js';
 import type { PublishResult, Scope } from '../types.js';
 import type { WireEvent } from '../wire/frame.js';
-import { type Command, decodeEnvelope, type Envelope, type Received } from './envelope.js';
+import { type BusStats, NOTHING_COUNTED } from './bus-stats.js';
+import { type Command, decodeEnvelope, type Received } from './envelope.js';
 import { Lane } from './lane.js';
-import { type DeliverHere, Publication } from './publication.js';
+import { keyOf, type Outgoing, Publication } from './publication.js';
 import { RecentKeys } from './recent-keys.js';
 import type { RedisLike } from './redis-like.js';
-
-/** What `stats().bus` tells. */
-export interface BusStats {
-  /** `'none'`: alone. `'connecting'`: never subscribed yet. `'up'`: subscribed. `'down'`: lost, and trying again. */
-  state: 'none' | 'connecting' | 'up' | 'down';
-  /** Publishes that the channel took. */
-  published: number;
-  /** Publishes that the channel refused. */
-  refused: number;
-  /** Publishes that were not answered in time, so that nobody knows. */
-  unanswered: number;
-  /** Publishes waiting for their answer or their echo. */
-  pending: number;
-  /** Envelopes received, own ones included. */
-  received: number;
-  /** Envelopes that were delivered before, and so not again. */
-  duplicates: number;
-  /** Envelopes dropped as unusable. */
-  invalid: number;
-  /** Own events delivered here without the channel, because it was down or the echo stayed away. */
-  fallbacks: number;
-  /** Times the subscription was lost. */
-  outages: number;
-}
 
 /** What the bus hands over to. */
 export interface BusHost {
@@ -39,7 +16,7 @@ export interface BusHost {
   /** Does something with a user's connections. @returns connections concerned */
   obey(command: Command): number;
   /** An envelope was received. */
-  heard(received: Received, about: Partial<Envelope>): void;
+  heard(received: Received): void;
   /** Events may be missing from here, or stand in another order than the channel's. */
   tear(): void;
   error(error: SSEKifyError): void;
@@ -55,37 +32,10 @@ export interface BusParts {
   maxPayloadBytes: number;
 }
 
-/** What is to be published. */
-export interface Outgoing {
-  /** Of {@link Bus.nextNumber}. */
-  n: string;
-  /** Absent for a command. */
-  scope?: Scope | undefined;
-  id?: string | undefined;
-  deliverHere: DeliverHere;
-  /** Sends it; called when it is its turn. */
-  send: () => Promise<unknown>;
-  /** It, and what comes after it, waits until this settles. */
-  after?: Promise<unknown> | undefined;
-  /** What comes after it waits for its answer. */
-  holdBack?: boolean;
-}
-
 // A little less than the 5 s that are promised, for the clock's slots.
 const ANSWER_MS = 4800;
 const ECHO_MS = 2000;
 const SUBSCRIBE_AGAIN_MS = 1000;
-
-const NOTHING_COUNTED = {
-  published: 0,
-  refused: 0,
-  unanswered: 0,
-  received: 0,
-  duplicates: 0,
-  invalid: 0,
-  fallbacks: 0,
-  outages: 0,
-};
 
 /**
  * One order for all instances: what is published goes to the channel and is delivered when it comes back from it, here as
@@ -106,21 +56,22 @@ export class Bus implements Wakeable {
   #publishes = 0;
   #saidInOutage = new Set<string>();
   #whenUp: { resolve: () => void; reject: (error: SSEKifyError) => void }[] = [];
+  #look: NodeJS.Immediate | undefined;
   readonly #retry: Wakeable = { wakeSlot: undefined, wake: () => this.#subscribe() };
+  readonly #listeners = {
+    message: (channel: string, message: string) => this.#onMessage(channel, message),
+    error: (cause: unknown) => this.#onError(cause),
+    state: (state: 'up' | 'down', channel?: string) => this.#onState(state, channel),
+  };
 
   constructor(parts: BusParts) {
     this.#parts = parts;
     this.#recent = new RecentKeys(() => parts.clock.now());
     const { adapter } = parts;
-    adapter.on('message', (channel, message) => this.#onMessage(channel, message));
-    adapter.on('error', (cause) => this.#onError(cause));
-    adapter.onState?.((state) => (state === 'up' ? this.#onUp() : this.#onDown()));
+    adapter.on('message', this.#listeners.message);
+    adapter.on('error', this.#listeners.error);
+    adapter.onState?.(this.#listeners.state);
     this.#subscribe();
-  }
-
-  /** The stats of a bus that is not there. */
-  static idle(): BusStats {
-    return { state: 'none', ...NOTHING_COUNTED, pending: 0 };
   }
 
   stats(): BusStats {
@@ -139,50 +90,68 @@ export class Bus implements Wakeable {
   }
 
   /** Publishes when it is its turn: after all that was published before it. */
-  publish({ n, scope, id, deliverHere, send, after, holdBack = false }: Outgoing): Promise<PublishResult> {
+  publish(outgoing: Outgoing): Promise<PublishResult> {
     const { clock } = this.#parts;
+    const { n, before, holdBack = false } = outgoing;
     const deadline = clock.now() + ANSWER_MS;
-    const publication = new Publication(n, keyOf(n, scope, id), id, deadline, deliverHere);
+    const publication = new Publication(outgoing, deadline);
     this.#pending.set(n, publication);
     clock.wakeAt(this, deadline);
-    if (after !== undefined) this.#lane.run(() => Promise.race([after, publication.result]));
-    this.#lane.run(() => {
-      if (publication.settled) return undefined;
-      const answered = this.#send(publication, send);
-      return holdBack ? Promise.race([answered, publication.result]) : undefined;
-    });
+    const inTurn = (step: () => Promise<unknown>, holds: boolean) =>
+      this.#lane.run(() => {
+        if (publication.settled) return undefined;
+        const done = step();
+        return holds ? Promise.race([done, publication.result]) : undefined;
+      });
+    if (before !== undefined) inTurn(before, true);
+    inTurn(() => this.#send(publication), holdBack);
     return publication.result;
+  }
+
+  /** Resolves when every publish has its answer. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#pending.values()].map(({ result }) => result));
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#parts.clock.cancel(this);
-    this.#parts.clock.cancel(this.#retry);
+    const { adapter, channel, clock } = this.#parts;
+    clock.cancel(this);
+    clock.cancel(this.#retry);
+    clearImmediate(this.#look);
     const over = new SSEKifyError('SHUTDOWN', 'the hub was shut down.');
     for (const { reject } of this.#whenUp.splice(0)) reject(over);
     for (const publication of this.#pending.values())
-      if (!publication.settled) this.#fail(publication, over, 'unknown');
+      if (!publication.settled) this.#fail(publication, over, publication.sent ? 'unknown' : 'refused');
     this.#pending.clear();
-    await this.#parts.adapter.close?.();
+    // An adapter may outlive this hub, which it must not keep.
+    for (const [event, listener] of Object.entries(this.#listeners)) adapter.off?.(event, listener);
+    await attempt(() => adapter.unsubscribe?.(channel)).catch(() => undefined);
+    await attempt(() => adapter.close?.());
   }
 
-  wake(now: number): number | undefined {
+  wake(): undefined {
+    // An answer that came while this process was held up waits in its socket; sockets are read before an immediate runs.
+    this.#look ??= setImmediate(() => {
+      this.#look = undefined;
+      this.#expire(this.#parts.clock.now());
+    });
+  }
+
+  #expire(now: number): void {
     let next = Number.POSITIVE_INFINITY;
     for (const publication of this.#pending.values()) {
-      if (publication.deadline > now) {
-        next = Math.min(next, publication.deadline);
-        continue;
-      }
-      if (publication.taken) this.#missEcho(publication);
-      else this.#fail(publication, new Error(`no answer in ${ANSWER_MS} ms`), 'unknown');
+      if (publication.deadline > now) next = Math.min(next, publication.deadline);
+      else if (publication.taken) this.#missEcho(publication);
+      else this.#fail(publication, new Error(`no answer in ${ANSWER_MS} ms`), publication.sent ? 'unknown' : 'refused');
     }
-    return next === Number.POSITIVE_INFINITY ? undefined : next;
+    if (next !== Number.POSITIVE_INFINITY) this.#parts.clock.wakeAt(this, next);
   }
 
-  async #send(publication: Publication, send: () => Promise<unknown>): Promise<void> {
+  async #send(publication: Publication): Promise<void> {
     try {
-      await send();
+      await publication.send();
     } catch (error) {
       this.#fail(publication, error, outcomeOf(error));
       return;
@@ -245,13 +214,14 @@ export class Bus implements Wakeable {
     if (this.#recent.has(publication.key)) return;
     this.#counters.fallbacks += 1;
     this.#deliverHere(publication);
-    this.#parts.host.tear();
+    if (publication.isEvent) this.#parts.host.tear();
   }
 
   #deliverHere(publication: Publication): void {
     if (this.#recent.has(publication.key)) return;
+    publication.deliverHere();
+    // Only now: the number it may have got from memory may have made its id.
     this.#recent.add(publication.key);
-    publication.delivered = publication.deliverHere();
   }
 
   #onMessage(channel: string, message: string): void {
@@ -270,12 +240,8 @@ export class Bus implements Wakeable {
     }
     const { n } = received;
     const publication = n === undefined ? undefined : this.#pending.get(n);
-    const id = 'event' in received ? received.event.id : undefined;
-    const key =
-      n === undefined && id === undefined
-        ? undefined
-        : keyOf(n ?? '', 'scope' in received ? received.scope : undefined, id);
-    host.heard(received, received.about);
+    const key = 'event' in received ? keyOf(n, received.scope, received.event.id) : keyOf(n, undefined, undefined);
+    host.heard(received);
     if (key !== undefined && this.#recent.has(key)) {
       this.#counters.duplicates += 1;
     } else {
@@ -300,6 +266,12 @@ export class Bus implements Wakeable {
         clock.wakeAt(this.#retry, clock.now() + SUBSCRIBE_AGAIN_MS);
       },
     );
+  }
+
+  #onState(state: 'up' | 'down', channel: string | undefined): void {
+    if (channel !== undefined && channel !== this.#parts.channel) return;
+    if (state === 'up') this.#onUp();
+    else this.#onDown();
   }
 
   #onUp(): void {
@@ -336,10 +308,6 @@ export class Bus implements Wakeable {
     if (this.#saidInOutage.size < 100) this.#saidInOutage.add(message);
     this.#parts.host.error(new SSEKifyError(code, message, cause === undefined ? { level: 'warn' } : { cause }));
   }
-}
-
-function keyOf(n: string, scope: Scope | undefined, id: string | undefined): string {
-  return id === undefined || id === '' || scope === undefined ? n : `${id} ${scope.kind} ${scope.name ?? ''}`;
 }
 
 function outcomeOf(error: unknown): 'refused' | 'unknown' {

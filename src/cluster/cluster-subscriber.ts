@@ -70,6 +70,17 @@ export class ClusterSubscriber implements Link {
     return turn;
   }
 
+  unsubscribe(channel: string): Promise<unknown> {
+    const turn = this.#turn.then(async () => {
+      const seat = [...this.#seats.values()].find(({ channels }) => channels.delete(channel));
+      if (seat === undefined) return;
+      if (seat.channels.size === 0) this.#leave(seat);
+      else await seat.subscriber.unsubscribe(channel);
+    });
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
   async check(): Promise<void> {
     await Promise.all([...this.#seats.values()].map((seat) => this.#check(seat)));
   }

@@ -4,6 +4,7 @@ import { checkRoom, checkUserId } from '../names.js';
 import type { Scope } from '../types.js';
 import { checkEvent, checkId, checkRetry } from '../wire/fields.js';
 import type { WireEvent } from '../wire/frame.js';
+import { fieldText, isJson, isTooDeep } from './json-text.js';
 
 /** What an envelope asks for: an event for a scope, or something to be done with a user's connections. */
 export type EnvelopeType = 'user' | 'room' | 'all' | 'close' | 'join' | 'leave';
@@ -43,9 +44,20 @@ export type Command =
 
 /** An envelope that was received and found good; `about` is what it says of itself. */
 export type Received = { n: string | undefined; about: Partial<Envelope> } & (
-  | { scope: Scope; event: WireEvent }
+  | {
+      scope: Scope;
+      event: WireEvent;
+      /** The event's data; `undefined` when it came as text. */
+      data: unknown;
+    }
   | { command: Command }
 );
+
+/** Text in two pieces, between which a number is put. */
+export interface Around {
+  before: string;
+  after: string;
+}
 
 /** Everything of an event's envelope up to its data. */
 export function eventHead(scope: Scope, event: Omit<WireEvent, 'text'>, n: string, origin: string): string {
@@ -66,58 +78,94 @@ export function commandEnvelope(command: Command, n: string, origin: string): st
   return JSON.stringify({ v: 1, n, ...command, at: Date.now(), origin, data: null });
 }
 
-/** How an event's text goes behind its head: JSON as it is, other text as a string. */
-export function dataField(text: string, isJson: boolean): string {
-  return isJson ? `,"data":${text}}` : `,"text":${JSON.stringify(text)}}`;
+/** How an event's text goes behind its head: JSON as it is, other text as a string; also JSON too deep to be accepted as such. */
+export function dataField(text: string, json: boolean): string {
+  return json && !isTooDeep(text) ? `,"data":${text}}` : `,"text":${JSON.stringify(text)}}`;
 }
 
-/** Whether text is JSON, and so may stand in an envelope as it is. */
-export function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
+/** The same of text that gets a number between its two pieces. */
+export function dataFieldAround({ before, after }: Around): Around {
+  if (!isTooDeep(before)) return { before: `,"data":${before}`, after: `${after}}` };
+  return { before: `,"text":${JSON.stringify(before).slice(0, -1)}`, after: `${JSON.stringify(after).slice(1)}}` };
 }
 
-const MAX_DEPTH = 512;
+// JSON has other white space at its edges than text has, and a receiver could not tell whose it is.
+const EDGE_SPACE = /^\s|\s$/;
+
+/** Whether text may stand in an envelope as data, from where it comes back as it was. */
+export const isWholeJson = (text: string) => !EDGE_SPACE.test(text) && isJson(text);
+
 /** A head's share of a message, and what escaping can make of one byte of text. */
 const HEAD_BYTES = 16 * 1024;
 const ESCAPED_BYTES = 6;
-// Only at the top level can this stand unescaped before the data, since all fields before it are no objects.
-const DATA_KEY = /,\s*"data"\s*:\s*/;
-// A second "data" key, perhaps spelled with an escape, would make two values of the rest.
-const MAY_REPEAT_KEY = /"data"|\\u/;
+const MAX_NUMBER_LENGTH = 256;
 
 function bad(what: string, cause?: unknown): never {
   throw new SSEKifyError('INVALID_ENVELOPE', `an envelope was dropped: ${what}.`, cause === undefined ? {} : { cause });
 }
 
 /** Reads what arrived on the channel, which anybody may have written. @throws SSEKifyError INVALID_ENVELOPE */
-export function decodeEnvelope(message: string, maxPayloadBytes: number): Received {
+export function decodeEnvelope(message: unknown, maxPayloadBytes: number): Received {
+  if (typeof message !== 'string') bad('it is no string');
   if (maxPayloadBytes > 0 && message.length > maxPayloadBytes * ESCAPED_BYTES + HEAD_BYTES) bad('it is too large');
-  if (isTooDeep(message)) bad(`it is nested deeper than ${MAX_DEPTH} levels`);
-  let envelope: unknown;
+  if (isTooDeep(message)) bad('it is nested too deep');
+  const parts = dataLast(message) ?? dataAnywhere(message);
   try {
-    envelope = JSON.parse(message);
-  } catch (cause) {
-    bad('it is no JSON', cause);
-  }
-  if (!isRecord(envelope)) bad('it is no object');
-  try {
-    return read(envelope, message, maxPayloadBytes);
+    return read(parts, maxPayloadBytes);
   } catch (cause) {
     if (cause instanceof SSEKifyError && cause.code === 'INVALID_ENVELOPE') throw cause;
     return bad(cause instanceof Error ? cause.message : String(cause), cause);
   }
 }
 
-function read(envelope: Record<string, unknown>, message: string, maxPayloadBytes: number): Received {
-  const { v, n, type, target, room, reason } = envelope;
+/** An envelope as an object, and its data, which may have been left out there. */
+interface Parts {
+  fields: Record<string, unknown>;
+  data: unknown;
+  /** The publisher's own text of the data; `undefined` when there is none. */
+  dataText: string | undefined;
+}
+
+const DATA_KEY = /,[ \t\r\n]*"data"[ \t\r\n]*:/;
+
+/**
+ * Parses an envelope in two pieces, one up to the data and one of it, so that the publisher's text of the data is known. When
+ * each piece is good JSON so is the whole, and it means the same.
+ */
+function dataLast(message: string): Parts | undefined {
+  const key = DATA_KEY.exec(message);
+  if (key === null || !message.endsWith('}')) return undefined;
+  try {
+    const fields: unknown = JSON.parse(`${message.slice(0, key.index)}}`);
+    const dataText = message.slice(key.index + key[0].length, -1);
+    return isRecord(fields) ? { fields, data: JSON.parse(dataText), dataText: dataText.trim() } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Parses an envelope as a whole: with its data elsewhere, more than once or not at all, or one that is not good. */
+function dataAnywhere(message: string): Parts {
+  let fields: unknown;
+  try {
+    fields = JSON.parse(message);
+  } catch (cause) {
+    return bad('it is no JSON', cause);
+  }
+  if (!isRecord(fields)) return bad('it is no object');
+  return { fields, data: fields.data, dataText: fieldText(message, 'data') };
+}
+
+/** What languages without `undefined` write for a field that is not there. */
+const given = (value: unknown) => (value === null ? undefined : value);
+
+function read({ fields, data, dataText }: Parts, maxPayloadBytes: number): Received {
+  const { type, target, room } = fields;
+  const [v, n, reason, text] = [fields.v, fields.n, fields.reason, fields.text].map(given);
   if (v !== undefined && v !== 1) bad(`its version is ${show(v)}, not 1`);
-  if (n !== undefined && (typeof n !== 'string' || n.length > 256)) bad('n is no short string');
-  const about = aboutOf(envelope, n);
+  if (n !== undefined && (typeof n !== 'string' || n === '' || n.length > MAX_NUMBER_LENGTH))
+    bad('n is no short string');
+  const about = aboutOf(fields, n);
   if (type === 'close') {
     if (reason !== undefined && typeof reason !== 'string') bad('reason is no string');
     return { n, about, command: { type, target: checkUserId(target), reason } };
@@ -125,20 +173,23 @@ function read(envelope: Record<string, unknown>, message: string, maxPayloadByte
   if (type === 'join' || type === 'leave') {
     return { n, about, command: { type, target: checkUserId(target), room: checkRoom(room) } };
   }
-  const text = textOf(envelope, message);
-  if (maxPayloadBytes > 0 && text.length * 3 > maxPayloadBytes && Buffer.byteLength(text) > maxPayloadBytes) {
+  const scope = scopeOf(type, target);
+  const sent = text === undefined ? dataText : text;
+  if (typeof sent !== 'string') return bad(text === undefined ? 'it has no data' : 'text is no string');
+  if (maxPayloadBytes > 0 && sent.length * 3 > maxPayloadBytes && Buffer.byteLength(sent) > maxPayloadBytes) {
     bad(`its data has more than ${maxPayloadBytes} bytes`);
   }
-  const { event, id, retry } = envelope;
+  const [event, id, retry] = [fields.event, fields.id, fields.retry].map(given);
   return {
     n,
     about,
-    scope: scopeOf(type, target),
+    scope,
+    data: text === undefined ? data : undefined,
     event: {
-      text,
-      event: event === undefined || event === null ? undefined : checkEvent(event),
-      id: id === undefined || id === null ? undefined : checkId(id),
-      retry: retry === undefined || retry === null ? undefined : checkRetry(retry),
+      text: sent,
+      event: event === undefined ? undefined : checkEvent(event),
+      id: id === undefined ? undefined : checkId(id),
+      retry: retry === undefined ? undefined : checkRetry(retry),
     },
   };
 }
@@ -157,50 +208,6 @@ function scopeOf(type: unknown, target: unknown): Scope {
   if (type === 'user') return { kind: 'user', name: checkUserId(target) };
   if (type === 'room') return { kind: 'room', name: checkRoom(target) };
   return bad(`type is ${show(type)}`);
-}
-
-/** The publisher's own text of the data where it stands last, and else what its value serializes to. */
-function textOf(envelope: Record<string, unknown>, message: string): string {
-  const { text } = envelope;
-  if (text !== undefined) return typeof text === 'string' ? text : bad('text is no string');
-  if (!Object.hasOwn(envelope, 'data')) bad('it has no data');
-  const raw = lastValue(envelope, message);
-  return raw ?? JSON.stringify(envelope.data);
-}
-
-function lastValue(envelope: Record<string, unknown>, message: string): string | undefined {
-  const names = Object.keys(envelope);
-  if (names.at(-1) !== 'data') return undefined;
-  for (const name of names) if (name !== 'data' && typeof envelope[name] === 'object') return undefined;
-  const key = DATA_KEY.exec(message);
-  if (key === null) return undefined;
-  const raw = message.slice(key.index + key[0].length, message.lastIndexOf('}')).trimEnd();
-  return MAY_REPEAT_KEY.test(raw) && !isJson(raw) ? undefined : raw;
-}
-
-/** Whether brackets nest too deep; most messages have too few of them for that, which is seen quickly. */
-function isTooDeep(message: string): boolean {
-  let brackets = 0;
-  for (const bracket of ['{', '[']) {
-    for (let at = message.indexOf(bracket); at !== -1 && brackets <= MAX_DEPTH; at = message.indexOf(bracket, at + 1)) {
-      brackets += 1;
-    }
-  }
-  if (brackets <= MAX_DEPTH) return false;
-  let depth = 0;
-  let inString = false;
-  for (let at = 0; at < message.length; at += 1) {
-    const char = message[at];
-    if (inString) {
-      if (char === '\\') at += 1;
-      else if (char === '"') inString = false;
-    } else if (char === '"') inString = true;
-    else if (char === '{' || char === '[') {
-      depth += 1;
-      if (depth > MAX_DEPTH) return true;
-    } else if (char === '}' || char === ']') depth -= 1;
-  }
-  return false;
 }
 
 /** A received or published event, for those who listen to `'publish'`. */

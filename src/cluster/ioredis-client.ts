@@ -8,6 +8,7 @@ export interface IORedisClient {
   duplicate(...args: unknown[]): unknown;
   disconnect(reconnect?: boolean): unknown;
   subscribe(...channels: string[]): Promise<unknown>;
+  unsubscribe(...channels: string[]): Promise<unknown>;
   call(command: string, ...args: string[]): Promise<unknown>;
 }
 
@@ -16,7 +17,7 @@ export interface ClusterClient extends IORedisClient {
   nodes(): readonly IORedisClient[];
 }
 
-const METHODS = ['on', 'duplicate', 'disconnect', 'subscribe', 'call'];
+const METHODS = ['on', 'duplicate', 'disconnect', 'subscribe', 'unsubscribe', 'call'];
 
 export function isClient(value: unknown): value is IORedisClient {
   return hasMethods(value, METHODS);

@@ -134,6 +134,10 @@ class IORedisLink implements Link {
     return this.#client.subscribe(channel);
   }
 
+  unsubscribe(channel: string): Promise<unknown> {
+    return this.#client.unsubscribe(channel);
+  }
+
   check(): Promise<unknown> {
     if (!isCluster(this.#client)) return this.call('PING');
     const used = this.#client.nodes().filter(({ status }) => status === 'ready');

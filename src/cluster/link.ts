@@ -16,6 +16,7 @@ export interface Link {
   listen(events: LinkEvents): void;
   call(command: string, ...args: string[]): Promise<unknown>;
   subscribe(channel: string): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
   /** Asks the other end for a sign of life. Rejects where the connection broke, which `lost` has told then. */
   check(): Promise<unknown>;
   /** Gives the connection up and makes a new one. */

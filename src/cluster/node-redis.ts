@@ -11,6 +11,7 @@ export interface NodeRedisClient {
   duplicate(overrides?: Readonly<Record<string, unknown>>): unknown;
   connect(): Promise<unknown>;
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
   sendCommand(args: readonly string[]): Promise<unknown>;
   destroy(): unknown;
 }
@@ -18,7 +19,7 @@ export interface NodeRedisClient {
 /** What {@link createNodeRedisAdapter} takes. */
 export type NodeRedisTarget = string | NodeRedisClient | Readonly<Record<string, unknown>>;
 
-const METHODS = ['on', 'duplicate', 'connect', 'subscribe', 'sendCommand', 'destroy'];
+const METHODS = ['on', 'duplicate', 'connect', 'subscribe', 'unsubscribe', 'sendCommand', 'destroy'];
 
 function isClient(value: unknown): value is NodeRedisClient {
   return hasMethods(value, METHODS);
@@ -108,6 +109,11 @@ class NodeRedisLink implements Link {
       this.#heard.set(channel, listener);
     }
     return this.#client.subscribe(channel, listener);
+  }
+
+  unsubscribe(channel: string): Promise<unknown> {
+    this.#heard.delete(channel);
+    return this.#client.unsubscribe(channel);
   }
 
   check(): Promise<unknown> {

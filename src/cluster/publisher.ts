@@ -1,68 +1,55 @@
-import { SSEKifyError } from '../errors.js';
-import type { KeyValue } from '../stamp/key-value.js';
-import type { Draft, Stamper, Wish } from '../stamp/stamper.js';
-import type { Counters } from '../stats.js';
+import type { SeqTicket } from '../stamp/sequence.js';
+import type { Draft, Wish } from '../stamp/stamper.js';
 import type { PublishResult, Scope } from '../types.js';
 import type { WireEvent } from '../wire/frame.js';
 import type { Bus, BusHost } from './bus.js';
-import { type Command, commandEnvelope, dataField, eventHead, isJson } from './envelope.js';
-import type { NumberedResult, RedisLike } from './redis-like.js';
-
-/** How numbers are kept in Redis. */
-export interface NumberSettings {
-  startAt: number;
-  redisKeyPrefix: string;
-  redisTTLSeconds: number;
-}
+import { type Command, commandEnvelope, dataField, dataFieldAround, eventHead, isWholeJson } from './envelope.js';
+import { Numbers, type NumbersParts } from './numbers.js';
+import type { NumberedPublish, NumberedResult, RedisLike } from './redis-like.js';
 
 /** What a publisher has to work with. */
-export interface PublisherParts {
+export interface PublisherParts extends Omit<NumbersParts, 'report'> {
   bus: Bus;
   host: BusHost;
   adapter: RedisLike;
   channel: string;
   instanceId: string;
-  stamper: Stamper;
-  counters: Counters;
-  numbers: NumberSettings;
-  /** Counters in Redis; `undefined` = memory only. */
-  kv: KeyValue | undefined;
   /** Takes a number and publishes in one step; `undefined` where that cannot be. */
   atomic: RedisLike['publishNumbered'] | undefined;
-  /** Memory was chosen, so that nobody need be told. */
-  memoryOnly: boolean;
 }
 
 /** A draft with a key. */
-type NumberedDraft = Draft & { ticket: NonNullable<Draft['ticket']> };
+type NumberedDraft = Draft & { ticket: SeqTicket };
 
 const hasKey = (draft: Draft): draft is NumberedDraft => draft.ticket !== undefined;
 
-const RELEASED_MS = 60_000;
-const MAX_PREDICTIONS = 20;
-const LIFT_AT_ONCE = 100;
+const MAX_PREDICTIONS = 12;
+/** Predictions that fail before numbers are left out, so that whoever is always a little late gets one too. */
+const EXACT_PREDICTIONS = 3;
 
 /** Makes envelopes of events and sends them in call order, each with the number its key is due. */
 export class Publisher {
   readonly #parts: PublisherParts;
-  #kvFailed = false;
+  readonly #numbers: Numbers;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
+    this.#numbers = new Numbers({ ...parts, report: (error) => parts.host.error(error) });
   }
 
   publish(scope: Scope, data: unknown, wish: Wish): Promise<PublishResult> {
-    const { atomic, stamper, kv, memoryOnly } = this.#parts;
+    const { atomic, stamper, kv } = this.#parts;
     const draft = stamper.draft(data, wish, () => stamper.newId());
     const json = stamper.writesJson(wish);
     if (!hasKey(draft)) return this.#whole(scope, draft.render(undefined), json);
-    if (atomic !== undefined) {
-      const around = draft.around();
-      return around === undefined ? this.#predicted(scope, draft, json) : this.#atomic(scope, draft, around);
+    if (atomic === undefined) {
+      if (kv !== undefined) return this.#fetched(scope, draft, json);
+      const event = draft.render(draft.ticket.seq);
+      this.#numbers.takeFromMemory(draft.ticket);
+      return this.#whole(scope, event, json);
     }
-    if (kv !== undefined) return this.#fetched(scope, draft, json, kv);
-    if (!memoryOnly) this.#fellBackToMemory(undefined);
-    return this.#whole(scope, this.#fromMemory(draft), json);
+    const around = draft.around();
+    return around === undefined ? this.#predicted(scope, draft, json) : this.#atomic(scope, draft, around);
   }
 
   command(command: Command): Promise<PublishResult> {
@@ -84,7 +71,7 @@ export class Publisher {
     return bus.publish({
       n,
       scope,
-      id: event.id,
+      id: () => event.id,
       deliverHere: () => host.deliver(scope, event, false),
       send: () => adapter.publish(channel, message),
     });
@@ -95,20 +82,22 @@ export class Publisher {
     const { bus, host, instanceId, stamper } = this.#parts;
     const { ticket, id, event, retry } = draft;
     const n = bus.nextNumber();
-    const before = `${eventHead(scope, { id, event, retry }, n, instanceId)},"data":${around.before}`;
-    const after = `${around.after}}`;
+    const head = eventHead(scope, { id, event, retry }, n, instanceId);
+    const { before, after } = dataFieldAround(around);
+    let seq: number | undefined;
     return bus.publish({
       n,
       scope,
-      id,
+      id: () => id,
       deliverHere: () => {
-        const seq = stamper.nextNumber(ticket.key);
-        stamper.take({ ...ticket, seq });
+        seq ??= this.#numbers.takeFromMemory(ticket);
         return host.deliver(scope, { id, event, retry, text: `${around.before}${seq}${around.after}` }, false);
       },
       send: async () => {
-        const { seq } = await this.#publishNumbered(draft, stamper.nextNumber(ticket.key), before, after);
-        this.#took(ticket, seq);
+        const floor = stamper.nextNumber(ticket.key);
+        const taken = await this.#publishNumbered(draft, { floor, before: `${head}${before}`, after });
+        seq ??= taken.seq;
+        this.#numbers.took(ticket, taken.seq);
       },
     });
   }
@@ -120,21 +109,38 @@ export class Publisher {
     const n = bus.nextNumber();
     let { seq } = ticket;
     let event = draft.render(seq);
-    stamper.take(ticket);
+    draft.keep();
+    const predict = (number: number) => {
+      if (number === seq) return;
+      seq = number;
+      event = draft.render(seq);
+    };
+    /** Redis gave it this number, or may have. */
+    let fixed = false;
+    let taken = false;
     return bus.publish({
       n,
       scope,
-      id: event.id,
+      id: () => event.id,
       holdBack: true,
-      deliverHere: () => host.deliver(scope, event, false),
-      send: async () => {
-        for (let tries = 0; tries < MAX_PREDICTIONS; tries += 1) {
-          const message = this.#message(scope, event, n, json);
+      deliverHere: () => {
+        if (!fixed) predict(stamper.nextNumber(ticket.key));
+        if (!taken) this.#numbers.takeFromMemory(ticket, undefined, seq);
+        return host.deliver(scope, event, false);
+      },
+      send: async (over) => {
+        predict(stamper.nextNumber(ticket.key));
+        for (let tries = 1; tries <= MAX_PREDICTIONS && !over(); tries += 1) {
+          fixed = true;
           // The number is in the text already, so none is put between the pieces.
-          const result = await this.#publishNumbered(draft, seq, message, '', seq);
-          if (result.published) return this.#took(ticket, seq);
-          seq = result.seq;
-          event = draft.render(seq);
+          const before = this.#message(scope, event, n, json);
+          const result = await this.#publishNumbered(draft, { floor: seq, expected: seq, before, after: '' });
+          if (result.published) {
+            taken = true;
+            return this.#numbers.took(ticket, result.seq);
+          }
+          fixed = over();
+          if (!fixed) predict(result.seq + (tries < EXACT_PREDICTIONS ? 0 : 2 ** (tries - EXACT_PREDICTIONS)));
         }
         throw new Error(`other publishers took ${MAX_PREDICTIONS} numbers of the key in the meantime`);
       },
@@ -142,96 +148,57 @@ export class Publisher {
   }
 
   /** The number is fetched first; events leave in call order all the same. */
-  #fetched(scope: Scope, draft: NumberedDraft, json: boolean, kv: KeyValue): Promise<PublishResult> {
-    const { bus, host, adapter, channel, stamper } = this.#parts;
-    const { ticket } = draft;
+  #fetched(scope: Scope, draft: NumberedDraft, json: boolean): Promise<PublishResult> {
+    const { bus, host, adapter, channel, kv } = this.#parts;
+    const { ticket, id, event: name, retry } = draft;
     const n = bus.nextNumber();
-    let event = draft.render(ticket.seq);
-    stamper.take(ticket);
-    const number = this.#fetchNumber(kv, ticket.key, ticket.seq, ticket.final).then((seq) => {
-      if (seq === undefined) return;
-      this.#took(ticket, seq);
-      if (seq !== ticket.seq) event = draft.render(seq);
-    });
+    const around = draft.around();
+    let event = around === undefined ? draft.render(ticket.seq) : undefined;
+    if (around === undefined) draft.keep();
+    let seq: number | undefined;
+    const numbered = (number: number): WireEvent => {
+      seq = number;
+      if (around !== undefined) {
+        event = { id, event: name, retry, text: `${around.before}${seq}${around.after}` };
+      } else if (event === undefined || seq !== ticket.seq) {
+        event = draft.render(seq);
+      }
+      return event;
+    };
+    const known = () => (seq === undefined || event === undefined ? undefined : event);
+    const asked = kv === undefined ? undefined : this.#numbers.ask(kv, ticket);
     return bus.publish({
       n,
       scope,
-      id: event.id,
-      after: number,
-      deliverHere: () => host.deliver(scope, event, false),
-      send: () => adapter.publish(channel, this.#message(scope, event, n, json)),
+      id: () => (event === undefined ? id : event.id),
+      before: async () => {
+        if (kv === undefined || asked === undefined) return;
+        const number = await this.#numbers.settle(kv, ticket, asked);
+        if (seq === undefined) numbered(number);
+      },
+      deliverHere: () => {
+        const here = known() ?? numbered(this.#numbers.takeFromMemory(ticket));
+        return host.deliver(scope, here, false);
+      },
+      send: () => {
+        const sent = known() ?? numbered(this.#numbers.takeFromMemory(ticket));
+        return adapter.publish(channel, this.#message(scope, sent, n, json));
+      },
     });
   }
 
-  /** @returns the number, at least `floor`; `undefined` when the store failed */
-  async #fetchNumber(kv: KeyValue, key: string, floor: number, final: boolean): Promise<number | undefined> {
-    const { startAt, redisKeyPrefix, redisTTLSeconds } = this.#parts.numbers;
-    const name = `${redisKeyPrefix}${key}`;
-    try {
-      let seq = (await kv.incr(name)) - 1 + startAt;
-      while (seq < floor) {
-        // Numbers given by sendTo* are beyond the counter: it is lifted past them.
-        const missing = Math.min(floor - seq, LIFT_AT_ONCE);
-        const sums = await Promise.all(Array.from({ length: missing }, () => kv.incr(name)));
-        seq = Math.max(...sums) - 1 + startAt;
-      }
-      const expired = final ? releaseKey(kv, name) : kv.expire(name, redisTTLSeconds);
-      Promise.resolve(expired).catch((cause: unknown) => this.#fellBackToMemory(cause));
-      this.#kvFailed = false;
-      return seq;
-    } catch (cause) {
-      this.#fellBackToMemory(cause);
-      return undefined;
-    }
-  }
-
   #publishNumbered(
-    draft: NumberedDraft,
-    floor: number,
-    before: string,
-    after: string,
-    expected?: number,
+    { ticket }: NumberedDraft,
+    publish: Pick<NumberedPublish, 'floor' | 'expected' | 'before' | 'after'>,
   ): Promise<NumberedResult> {
     const { atomic, channel, numbers } = this.#parts;
     if (atomic === undefined) return Promise.reject(new Error('the adapter cannot number'));
-    const { startAt, redisKeyPrefix, redisTTLSeconds } = numbers;
-    const ttlMs = draft.ticket.final ? RELEASED_MS : redisTTLSeconds * 1000;
-    const key = `${redisKeyPrefix}${draft.ticket.key}`;
-    return atomic(channel, { key, startAt, floor, ttlMs, expected, before, after });
+    const key = this.#numbers.counterOf(ticket);
+    return atomic(channel, { key, startAt: numbers.startAt, ttlMs: this.#numbers.lifetimeMs(ticket), ...publish });
   }
 
   #message(scope: Scope, event: WireEvent, n: string, json: boolean): string {
-    return `${eventHead(scope, event, n, this.#parts.instanceId)}${dataField(event.text, json || isJson(event.text))}`;
+    const head = eventHead(scope, event, n, this.#parts.instanceId);
+    return `${head}${dataField(event.text, json || isWholeJson(event.text))}`;
   }
-
-  #fromMemory(draft: NumberedDraft): WireEvent {
-    const { stamper, counters } = this.#parts;
-    const event = draft.render(draft.ticket.seq);
-    stamper.take(draft.ticket);
-    counters.seqIncrsLocal += 1;
-    return event;
-  }
-
-  #took(ticket: NumberedDraft['ticket'], seq: number): void {
-    this.#parts.stamper.take({ ...ticket, seq });
-    this.#parts.counters.seqIncrsRedis += 1;
-  }
-
-  /** Numbers go on from memory; said once, until the store is back. */
-  #fellBackToMemory(cause: unknown): void {
-    const { counters, host } = this.#parts;
-    counters.lastSeqKvFallbackAt = Date.now();
-    if (this.#kvFailed) return;
-    this.#kvFailed = true;
-    host.error(
-      new SSEKifyError('SEQ_KV_FALLBACK', 'seq_kv_unavailable_fallback_memory', {
-        level: 'warn',
-        ...(cause !== undefined && { cause }),
-      }),
-    );
-  }
-}
-
-function releaseKey(kv: KeyValue, name: string): Promise<unknown> {
-  return kv.pexpire === undefined ? kv.expire(name, RELEASED_MS / 1000) : kv.pexpire(name, RELEASED_MS);
 }

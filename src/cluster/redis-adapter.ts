@@ -28,23 +28,19 @@ export class RedisAdapter implements ClosableAdapter {
   readonly #watchdog: Watchdog;
   /** The publishing connection is usable, its script loaded before anything else. */
   #ready = false;
-  readonly #errorListeners: ((error: unknown) => void)[] = [];
-  readonly #messageListeners: ((channel: string, message: string) => void)[] = [];
+  readonly #errorListeners = new Set<(error: unknown) => void>();
+  readonly #messageListeners = new Set<(channel: string, message: string) => void>();
 
   constructor(publisher: Link, subscriber: Link) {
     this.#publisher = publisher;
     this.#subscriber = subscriber;
     const error = (cause: unknown) => {
-      for (const listener of this.#errorListeners) listener(cause);
+      for (const listener of [...this.#errorListeners]) listener(cause);
     };
     const message = (channel: string, text: string) => {
-      for (const listener of this.#messageListeners) listener(channel, text);
+      for (const listener of [...this.#messageListeners]) listener(channel, text);
     };
-    this.#subscriptions = new Subscriptions(
-      (channel) => subscriber.subscribe(channel),
-      () => subscriber.renew(),
-      error,
-    );
+    this.#subscriptions = new Subscriptions(subscriber, error);
     publisher.listen({ ready: () => this.#begin(error), lost: () => this.#lose(), error, message });
     subscriber.listen({
       ready: () => this.#subscriptions.restore(),
@@ -90,12 +86,26 @@ export class RedisAdapter implements ClosableAdapter {
     event: 'message' | 'error',
     listener: ((channel: string, message: string) => void) & ((error: unknown) => void),
   ): void {
-    if (event === 'message') this.#messageListeners.push(listener);
-    else this.#errorListeners.push(listener);
+    if (event === 'message') this.#messageListeners.add(listener);
+    else this.#errorListeners.add(listener);
   }
 
-  onState(listener: (state: 'up' | 'down') => void): void {
-    this.#subscriptions.onState(listener);
+  onState(listener: (state: 'up' | 'down', channel: string) => void): void {
+    this.#subscriptions.listeners.add(listener);
+  }
+
+  off(event: string, listener: (...args: never[]) => void): void {
+    // A function is in one of these sets only when it was given for that event.
+    const sets: Record<string, Set<(...args: never[]) => void>> = {
+      message: this.#messageListeners,
+      error: this.#errorListeners,
+      state: this.#subscriptions.listeners,
+    };
+    sets[event]?.delete(listener);
+  }
+
+  unsubscribe(channel: string): Promise<void> {
+    return this.#subscriptions.remove(channel);
   }
 
   async incr(key: string): Promise<number> {

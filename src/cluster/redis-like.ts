@@ -39,6 +39,7 @@ export interface NumberedResult {
  *   may carry `outcome: 'unknown'` when the message was sent and its answer lost.
  * - **Reconnect.** After a lost connection the adapter connects and subscribes again by itself. If it offers `onState`, it
  *   tells `'down'` and `'up'`; ssekify then knows that messages may be missing.
+ * - **End.** At its shutdown a hub calls `off`, `unsubscribe` and `close` where they are there, in this order.
  */
 export interface RedisLike {
   /** Sends a message to all subscribers. Resolves once the channel took it. */
@@ -51,8 +52,12 @@ export interface RedisLike {
   close?(): unknown;
   /** `false`: own messages do not come back. */
   readonly echo?: boolean | undefined;
-  /** Tells whether the subscription stands, from now on. */
-  onState?(listener: (state: 'up' | 'down') => void): unknown;
+  /** Tells, from now on, whether the subscription to a channel stands; without a channel it tells of all. */
+  onState?(listener: (state: 'up' | 'down', channel?: string) => void): unknown;
+  /** Takes back one `subscribe` of the channel; for an adapter that outlives the hubs on it. */
+  unsubscribe?(channel: string): unknown;
+  /** Forgets a listener of `'message'` or `'error'`, or, named `'state'`, one that `onState` got. */
+  off?(event: string, listener: (...args: never[]) => void): unknown;
   /** Takes a counter's next number and publishes, in one atomic step. */
   publishNumbered?(channel: string, message: NumberedPublish): Promise<NumberedResult>;
   incr?(key: string): Promise<number>;

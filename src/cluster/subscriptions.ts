@@ -1,78 +1,77 @@
+import type { Link } from './link.js';
+
 const AGAIN_MS = 500;
 
+type StateListener = (state: 'up' | 'down', channel: string) => void;
+
 interface Subscription {
-  standing: Promise<void>;
-  stands: () => void;
+  /** Hubs that want it. */
+  users: number;
+  stands: boolean;
+  waiting: (() => void)[];
 }
 
-/** The channels an adapter is subscribed to, made good after each reconnect; knows whether they stand. */
+/** The channels an adapter is subscribed to, made good after each reconnect; knows which of them stand. */
 export class Subscriptions {
-  readonly #subscribe: (channel: string) => Promise<unknown>;
-  /** Gives up a connection that is there but cannot subscribe. */
-  readonly #renew: () => void;
+  readonly listeners = new Set<StateListener>();
+  readonly #link: Link;
   readonly #onError: (error: unknown) => void;
   readonly #channels = new Map<string, Subscription>();
-  readonly #listeners: ((state: 'up' | 'down') => void)[] = [];
   #connected = false;
-  #up = false;
   #users = 0;
   #closed = false;
   /** Counts connections, so that an answer on an old one is not taken for the new one's. */
   #connection = 0;
   #again: NodeJS.Timeout | undefined;
 
-  constructor(subscribe: (channel: string) => Promise<unknown>, renew: () => void, onError: (error: unknown) => void) {
-    this.#subscribe = subscribe;
-    this.#renew = renew;
+  constructor(link: Link, onError: (error: unknown) => void) {
+    this.#link = link;
     this.#onError = onError;
   }
 
-  onState(listener: (state: 'up' | 'down') => void): void {
-    this.#listeners.push(listener);
-  }
-
-  /** Resolves once the subscription stands for the first time. */
+  /** Resolves once the subscription stands. */
   add(channel: string): Promise<void> {
     this.#users += 1;
     let subscription = this.#channels.get(channel);
     if (subscription === undefined) {
-      let stands = (): void => undefined;
-      const standing = new Promise<void>((resolve) => {
-        stands = resolve;
-      });
-      subscription = { standing, stands };
+      subscription = { users: 0, stands: false, waiting: [] };
       this.#channels.set(channel, subscription);
-      if (this.#connected) this.restore();
+      if (this.#connected) this.#subscribe(channel, subscription);
     }
-    return subscription.standing;
+    const { waiting } = subscription;
+    subscription.users += 1;
+    return subscription.stands ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
   }
 
-  /** A connection is there: subscribes to all, and tells when all stand. */
+  /** One hub less wants the channel. */
+  async remove(channel: string): Promise<void> {
+    const subscription = this.#channels.get(channel);
+    if (subscription === undefined) return;
+    subscription.users -= 1;
+    if (subscription.users > 0) return;
+    this.#channels.delete(channel);
+    if (this.#connected) await this.#link.unsubscribe(channel);
+  }
+
+  /** A connection is there: subscribes to all. */
   restore(): void {
     this.#connected = true;
-    if (this.#closed || this.#channels.size === 0) return;
-    const connection = this.#connection;
-    const channels = [...this.#channels];
-    Promise.all(channels.map(([channel]) => this.#subscribe(channel))).then(
-      () => {
-        if (connection !== this.#connection || this.#closed) return;
-        for (const [, { stands }] of channels) stands();
-        this.#tell(true);
-      },
-      (error: unknown) => {
-        if (connection !== this.#connection || this.#closed) return;
-        this.#onError(error);
-        this.#again = setTimeout(this.#renew, AGAIN_MS);
-        this.#again.unref();
-      },
-    );
+    if (this.#closed) return;
+    for (const [channel, subscription] of this.#channels) {
+      if (!subscription.stands) this.#subscribe(channel, subscription);
+    }
   }
 
   /** The connection is gone. */
   lost(): void {
     this.#connection += 1;
     this.#connected = false;
-    this.#tell(false);
+    clearTimeout(this.#again);
+    for (const [channel, subscription] of this.#channels) {
+      if (!subscription.stands) continue;
+      subscription.stands = false;
+      this.#tell('down', channel);
+    }
   }
 
   /** One user less. @returns whether it was the last, so that all ends */
@@ -84,9 +83,36 @@ export class Subscriptions {
     return true;
   }
 
-  #tell(up: boolean): void {
-    if (this.#closed || this.#up === up) return;
-    this.#up = up;
-    for (const listener of this.#listeners) listener(up ? 'up' : 'down');
+  #subscribe(channel: string, subscription: Subscription): void {
+    const connection = this.#connection;
+    const isOver = () =>
+      connection !== this.#connection || this.#closed || this.#channels.get(channel) !== subscription;
+    this.#link.subscribe(channel).then(
+      () => {
+        if (isOver()) return;
+        subscription.stands = true;
+        for (const resolve of subscription.waiting.splice(0)) resolve();
+        this.#tell('up', channel);
+      },
+      (error: unknown) => {
+        if (isOver()) return;
+        this.#onError(error);
+        clearTimeout(this.#again);
+        this.#again = setTimeout(() => this.#tryAgain(), AGAIN_MS);
+        this.#again.unref();
+      },
+    );
+  }
+
+  /** A connection that can subscribe to nothing at all is given up; one that serves other channels is not. */
+  #tryAgain(): void {
+    const all = [...this.#channels.values()];
+    if (all.some(({ stands }) => stands)) this.restore();
+    else if (all.length > 0) this.#link.renew();
+  }
+
+  #tell(state: 'up' | 'down', channel: string): void {
+    if (this.#closed) return;
+    for (const listener of [...this.listeners]) listener(state, channel);
   }
 }

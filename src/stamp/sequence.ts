@@ -13,6 +13,9 @@ export interface SeqTicket {
 
 const isFinal = (data: PlainObject) => data.final === true || data.phase === 'done' || data.phase === 'error';
 
+/** A number so large that it leaves no room for more is a mistake, or malice. */
+const MAX_BELIEVED = 2 ** 52;
+
 /** Numbers the events of each key. */
 export class Sequence {
   readonly #settings: SeqSettings;
@@ -30,13 +33,22 @@ export class Sequence {
 
   /** The number `data` is due; `undefined` when it has no key, or a number of its own. */
   ticket(data: PlainObject): SeqTicket | undefined {
-    const { fieldName, keyExtractor, finalPredicate } = this.#settings;
-    if (data[fieldName] !== undefined) return undefined;
-    const key =
-      keyExtractor === undefined ? (nameOf(data.requestId) ?? nameOf(data.streamId)) : nameOf(keyExtractor(data));
-    if (key === undefined) return undefined;
-    const final = finalPredicate === undefined ? isFinal(data) : finalPredicate(data) === true;
-    return { key, seq: this.#counters.next(key), final };
+    if (data[this.#settings.fieldName] !== undefined) return undefined;
+    const key = this.#keyOf(data);
+    return key === undefined ? undefined : { key, seq: this.#counters.next(key), final: this.#isFinal(data) };
+  }
+
+  /** The number that data from elsewhere has under its key; `undefined` when it has none, or none to be believed. */
+  numberOf(data: PlainObject): SeqTicket | undefined {
+    const seq = data[this.#settings.fieldName];
+    if (typeof seq !== 'number' || !Number.isInteger(seq) || seq < 0 || seq > MAX_BELIEVED) return undefined;
+    try {
+      const key = this.#keyOf(data);
+      return key === undefined ? undefined : { key, seq, final: this.#isFinal(data) };
+    } catch {
+      // The application's functions expect its own data, not what others publish.
+      return undefined;
+    }
   }
 
   /** The number that is next under a key. */
@@ -47,5 +59,15 @@ export class Sequence {
   /** Takes the number: its event is sent. */
   take({ key, seq, final }: SeqTicket): void {
     this.#counters.take(key, seq, final);
+  }
+
+  #keyOf(data: PlainObject): string | undefined {
+    const { keyExtractor } = this.#settings;
+    return keyExtractor === undefined ? (nameOf(data.requestId) ?? nameOf(data.streamId)) : nameOf(keyExtractor(data));
+  }
+
+  #isFinal(data: PlainObject): boolean {
+    const { finalPredicate } = this.#settings;
+    return finalPredicate === undefined ? isFinal(data) : finalPredicate(data) === true;
   }
 }

@@ -3,6 +3,7 @@ import { SSEKifyError, show } from '../errors.js';
 import type { SendOptions } from '../types.js';
 import { checkEvent, checkId, checkRetry } from '../wire/fields.js';
 import type { WireEvent } from '../wire/frame.js';
+import { copyOf } from './copy.js';
 import { addFields, isPlainObject, type PlainObject, timestampField } from './fields.js';
 import { snowflakeIds, timestampIds } from './ids.js';
 import type { AutoFieldsSettings, SeqSettings } from './options.js';
@@ -60,6 +61,8 @@ export interface Draft {
   around(): { before: string; after: string } | undefined;
   /** The event with this number. */
   render(seq: number | undefined): WireEvent;
+  /** Lets it be rendered again later, whatever becomes of the caller's object. */
+  keep(): void;
 }
 
 /** Turns what a caller sends into what goes on the wire: fields, number, text, id. */
@@ -124,7 +127,7 @@ export class Stamper {
 
   /** Stamps all of an event but its number. @throws SSEKifyError when the data cannot be sent */
   draft(data: unknown, wish: Wish, newId: () => string | undefined): Draft {
-    const fields = wish.text || !isPlainObject(data) ? undefined : this.#withFields(data);
+    let fields = wish.text || !isPlainObject(data) ? undefined : this.#withFields(data);
     const ticket = fields === undefined ? undefined : this.#ticketOf(fields);
     const { event, retry } = wish;
     const { fieldName, frameIdPolicy } = this.#settings.seq;
@@ -150,7 +153,10 @@ export class Stamper {
         json: this.writesJson(wish),
       };
     };
-    return { ticket, id: fixedId, event, retry, around, render };
+    const keep = () => {
+      if (fields !== undefined) fields = copyOf(fields);
+    };
+    return { ticket, id: fixedId, event, retry, around, render, keep };
   }
 
   /** Whether the text of data is JSON by itself; a custom serializer's, and `text`, may be anything. */
@@ -171,6 +177,13 @@ export class Stamper {
   /** A number was taken: the key's counter in memory goes on after it. */
   take(ticket: SeqTicket): void {
     this.#sequence.take(ticket);
+  }
+
+  /** Data with a number of its own came from another instance: its key's counter in memory goes on after that. */
+  see(data: unknown): void {
+    if (!this.#settings.enableSeq || !isPlainObject(data)) return;
+    const seen = this.#sequence.numberOf(data);
+    if (seen !== undefined) this.#sequence.take(seen);
   }
 
   /** Serializes what the library itself sends, or sends as a heartbeat: the data and nothing else. */

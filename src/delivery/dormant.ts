@@ -4,6 +4,8 @@ import { AgingMap } from '../aging-map.js';
 export interface Loss {
   id: string | undefined;
   order: number;
+  /** No other event has its id. */
+  unique: boolean;
 }
 
 const MAX_SCOPES = 100_000;
@@ -19,7 +21,7 @@ export class Dormant {
 
   /** What a scope without buffer may have lost at most. */
   lossOf(name: string): Loss {
-    return this.#losses.get(name) ?? { id: undefined, order: this.#forgottenUpTo };
+    return this.#losses.get(name) ?? { id: undefined, order: this.#forgottenUpTo, unique: false };
   }
 
   /** Remembers a loss. @returns a loss that had to be forgotten for it */

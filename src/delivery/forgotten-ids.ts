@@ -1,4 +1,5 @@
 const BITS = 2 ** 22;
+const WORDS = BITS / 32;
 const IDS_PER_GENERATION = 400_000;
 const PROBES = 3;
 
@@ -17,25 +18,37 @@ export class ForgottenIds {
       this.#young = undefined;
       this.#count = 0;
     }
-    this.#young ??= new Uint32Array(BITS / 32);
+    this.#young ??= new Uint32Array(WORDS);
     this.#count += 1;
-    for (const bit of probes(id)) this.#young[bit >>> 5] = (this.#young[bit >>> 5] ?? 0) | (1 << (bit & 31));
+    const first = hashOf(id);
+    const distance = distanceOf(first);
+    for (let probe = 0, bit = first; probe < PROBES; probe += 1, bit += distance) {
+      const at = (bit >>> 5) % WORDS;
+      this.#young[at] = (this.#young[at] ?? 0) | (1 << (bit & 31));
+    }
   }
 
   has(id: string): boolean {
     if (this.#young === undefined) return false;
-    const bits = probes(id);
-    return holds(this.#young, bits) || (this.#old !== undefined && holds(this.#old, bits));
+    const first = hashOf(id);
+    return holds(this.#young, first) || (this.#old !== undefined && holds(this.#old, first));
   }
 }
 
-const holds = (generation: Uint32Array, bits: readonly number[]) =>
-  bits.every((bit) => ((generation[bit >>> 5] ?? 0) & (1 << (bit & 31))) !== 0);
+function holds(generation: Uint32Array, first: number): boolean {
+  const distance = distanceOf(first);
+  for (let probe = 0, bit = first; probe < PROBES; probe += 1, bit += distance) {
+    if (((generation[(bit >>> 5) % WORDS] ?? 0) & (1 << (bit & 31))) === 0) return false;
+  }
+  return true;
+}
 
-/** Bits of an id: FNV-1a, and a second hash made of it as the distance between probes. */
-function probes(id: string): number[] {
+/** FNV-1a. */
+function hashOf(id: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < id.length; index += 1) hash = Math.imul(hash ^ id.charCodeAt(index), 0x01000193);
-  const distance = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) | 1;
-  return Array.from({ length: PROBES }, (_, probe) => ((hash + probe * distance) >>> 0) % BITS);
+  return hash;
 }
+
+/** A second hash, made of the first, as the distance between probes. */
+const distanceOf = (hash: number): number => Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) | 1;

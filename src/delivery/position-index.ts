@@ -18,7 +18,12 @@ export class PositionIndex {
   readonly #marks = new AgingMap<string, number>();
   readonly #forgotten = new ForgottenIds();
 
-  add(id: string, order: number): void {
+  /** @param unique - no other event has this id, which is the case of automatic ones */
+  add(id: string, order: number, unique: boolean): void {
+    if (unique) {
+      this.#orders.set(id, order);
+      return;
+    }
     // An empty id resets the client's, so that no client ever comes back with it.
     if (id === '') return;
     const known = this.#orders.get(id);
@@ -32,8 +37,12 @@ export class PositionIndex {
     }
   }
 
-  remove(id: string | undefined, order: number): void {
+  remove(id: string | undefined, order: number, unique: boolean): void {
     if (id === undefined || id === '') return;
+    if (unique) {
+      this.#orders.delete(id);
+      return;
+    }
     const known = this.#orders.get(id);
     if (known === undefined) return;
     if (typeof known !== 'number') {

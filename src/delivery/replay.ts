@@ -48,7 +48,7 @@ export class Replay implements Wakeable {
   readonly #clock: Clock;
   readonly #index = new PositionIndex();
   /** Everyone's buffer is in no list: it is neither dropped when idle nor when others are used more. */
-  readonly #everyone = new RecentBuffer({ kind: 'all' }, { id: undefined, order: 0 });
+  readonly #everyone = new RecentBuffer({ kind: 'all' }, { id: undefined, order: 0, unique: false });
   readonly #buffers = { user: new Map<string, RecentBuffer>(), room: new Map<string, RecentBuffer>() };
   readonly #dormant = { user: new Dormant(), room: new Dormant() };
   #leastUsed: RecentBuffer | undefined;
@@ -76,7 +76,7 @@ export class Replay implements Wakeable {
     this.#dropIdle(now);
     const buffer = this.#open(scope, now);
     buffer.frames.push(frame);
-    this.#index.add(frame.id, frame.order);
+    this.#index.add(frame.id, frame.order, frame.unique);
     this.#items += 1;
     this.#bytes += frame.byteLength;
     // It could not stay anyway; everyone else's events are not to go for it.
@@ -199,8 +199,8 @@ export class Replay implements Wakeable {
     if (frame !== undefined) {
       this.#items -= 1;
       this.#bytes -= frame.byteLength;
-      this.#index.remove(buffer.lost.id, buffer.lost.order);
-      buffer.lost = { id: frame.id, order: frame.order };
+      this.#index.remove(buffer.lost.id, buffer.lost.order, buffer.lost.unique);
+      buffer.lost = { id: frame.id, order: frame.order, unique: frame.unique };
     }
     if (buffer.frames.length === 0 && buffer !== this.#everyone) this.#drop(buffer);
   }
@@ -218,10 +218,10 @@ export class Replay implements Wakeable {
     for (let frame = buffer.frames.shift(); frame !== undefined; frame = buffer.frames.shift()) {
       this.#items -= 1;
       this.#bytes -= frame.byteLength;
-      this.#index.remove(buffer.lost.id, buffer.lost.order);
-      buffer.lost = { id: frame.id, order: frame.order };
+      this.#index.remove(buffer.lost.id, buffer.lost.order, buffer.lost.unique);
+      buffer.lost = { id: frame.id, order: frame.order, unique: frame.unique };
     }
     const forgotten = this.#dormant[scope.kind].remember(scope.name, buffer.lost);
-    if (forgotten !== undefined) this.#index.remove(forgotten.id, forgotten.order);
+    if (forgotten !== undefined) this.#index.remove(forgotten.id, forgotten.order, forgotten.unique);
   }
 }

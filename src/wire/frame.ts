@@ -6,6 +6,8 @@
 /** What goes on the wire for one event; the fields are checked before they get here. */
 export interface WireEvent {
   id?: string | undefined;
+  /** The id is an automatic one of this instance, which no other event has. */
+  unique?: boolean;
   event?: string | undefined;
   retry?: number | undefined;
   /** The data, already text. */
@@ -22,6 +24,8 @@ export interface WireEvent {
 export class Frame {
   /** The event's id; `undefined` when it has none. */
   readonly id: string | undefined;
+  /** No other event has this id. */
+  readonly unique: boolean;
   /** The instance's number of this frame: what was sent later has the higher one. */
   readonly order: number;
   readonly text: string;
@@ -30,11 +34,12 @@ export class Frame {
   /** Length of the `id:` line at the beginning of `text`, in UTF-16 units. */
   readonly #idLength: number;
 
-  constructor(text: string, order: number, id?: string, idLength = 0) {
+  constructor(text: string, order: number, id?: string, idLength = 0, unique = false) {
     this.text = text;
     this.byteLength = Buffer.byteLength(text);
     this.order = order;
     this.id = id;
+    this.unique = unique;
     this.#idLength = idLength;
   }
 
@@ -52,15 +57,15 @@ function dataLines(text: string): string {
 }
 
 /** Encodes an event. Text that is not well-formed (a lone surrogate) gets U+FFFD, as UTF-8 encoding does everywhere. */
-export function encodeEvent({ id, event, retry, text, json }: WireEvent, order: number): Frame {
+export function encodeEvent({ id, unique, event, retry, text, json }: WireEvent, order: number): Frame {
   const idLine = id === undefined ? '' : `id: ${id}\n`;
   if (json === true && event === undefined && retry === undefined) {
-    return new Frame(`${idLine}data: ${text}\n\n`, order, id, idLine.length);
+    return new Frame(`${idLine}data: ${text}\n\n`, order, id, idLine.length, unique);
   }
   let rest = event === undefined || event === '' ? '' : `event: ${event.toWellFormed()}\n`;
   if (retry !== undefined) rest += `retry: ${retry}\n`;
   const data = json === true ? `data: ${text}\n` : dataLines(text.toWellFormed());
-  return new Frame(`${idLine}${rest}${data}\n`, order, id, idLine.length);
+  return new Frame(`${idLine}${rest}${data}\n`, order, id, idLine.length, unique);
 }
 
 /** Encodes a comment; no event listener sees it. */

@@ -1,17 +1,16 @@
 #!/usr/bin/env node
 /** Measures ssekify beside its peers and the bare loops; see README.md. */
-const { mkdirSync, writeFileSync } = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { scenarioNamed } = require('./harness/catalogue.js');
 const { readOptions } = require('./harness/options.js');
 const { prepare } = require('./harness/prepare.js');
 const { hasRedis } = require('./harness/redis.js');
+const { saveInReadme, saveResults } = require('./harness/results.js');
 const { runRounds } = require('./harness/rounds.js');
 const { summarize } = require('./harness/summary.js');
 const { report } = require('./harness/table.js');
 
-const RESULTS = path.join(__dirname, 'results');
 /** What the smoke run does without a network and without the peers. */
 const SMOKE_SUBJECTS = ['socket', 'res.write', 'ssekify'];
 
@@ -25,6 +24,15 @@ function machine() {
     node: process.version,
     loadBefore: os.loadavg()[0],
   };
+}
+
+function head({ date, cpu, system, node, loadBefore, versions, size }) {
+  const peers = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    `${date.slice(0, 16).replace('T', ' ')} UTC, ${size} run: ${cpu}, ${system}, Node ${node}.`,
+    `${peers.join(', ')}. Load ${loadBefore.toFixed(1)} at the start.`,
+    '',
+  ];
 }
 
 function progress(size, scenario) {
@@ -42,6 +50,29 @@ function sinksOf(samples) {
   return samples.ssekify?.find((figures) => figures?.details?.stats?.sinks !== undefined)?.details.stats.sinks;
 }
 
+/** Runs one scenario. @returns what there is to say of it */
+async function run(name, options, all) {
+  const scenario = scenarioNamed(name);
+  if (scenario.needsRedis === true && !hasRedis()) return [`${name}: left out, redis-server is not installed.`];
+  const { samples, problems } = await runRounds(scenario, options, progress(options.size, scenario));
+  const rows = summarize(scenario, samples);
+  all.rows.push(...rows);
+  all.samples[name] = samples;
+  all.problems.push(...problems);
+  if (options.size === 'smoke') return [`${name}: ${problems.length === 0 ? 'ok' : 'failed'}`];
+  const sinks = sinksOf(samples);
+  return [
+    report(scenario, rows),
+    ...(sinks === undefined ? [] : [`ssekify wrote through: \`${JSON.stringify(sinks)}\`.`, '']),
+    ...problems.map(({ subject, round, message }) => `${subject}, round ${round + 1}, failed: ${message}`),
+  ];
+}
+
+function tell(lines) {
+  console.log(lines.join('\n'));
+  return lines;
+}
+
 async function main() {
   const options = readOptions(process.argv.slice(2));
   if (options.help !== undefined) {
@@ -49,40 +80,23 @@ async function main() {
     return;
   }
   const smoke = options.size === 'smoke';
-  if (smoke) process.env.SSEKIFY_BENCH_ENTRY = path.join(__dirname, '..');
+  if (smoke) {
+    process.env.SSEKIFY_BENCH_ENTRY = path.join(__dirname, '..');
+    options.subjects = SMOKE_SUBJECTS;
+  }
   if (options.profiles !== undefined) process.env.SSEKIFY_BENCH_PROFILES = path.resolve(options.profiles);
   const versions = smoke ? {} : prepare(options.installed);
   const about = { ...machine(), versions, size: options.size };
-  console.log(`${about.cpu}, ${about.system}, Node ${about.node}, load ${about.loadBefore.toFixed(1)} at the start\n`);
-
   const all = { about, rows: [], samples: {}, problems: [] };
-  for (const name of options.scenarios) {
-    const scenario = scenarioNamed(name);
-    if (scenario.needsRedis === true && !hasRedis()) {
-      console.log(`${name}: left out, redis-server is not installed\n`);
-      continue;
-    }
-    const subjects = smoke ? SMOKE_SUBJECTS : options.subjects;
-    const { samples, problems } = await runRounds(scenario, { ...options, subjects }, progress(options.size, scenario));
-    const rows = summarize(scenario, samples);
-    if (smoke) console.log(`${name}: ${problems.length === 0 ? 'ok' : 'failed'}`);
-    else console.log(report(scenario, rows));
-    const sinks = sinksOf(samples);
-    if (sinks !== undefined && !smoke) console.log(`ssekify wrote through: ${JSON.stringify(sinks)}\n`);
-    for (const { subject, round, message } of problems) {
-      console.log(`${subject}, round ${round + 1}, failed: ${message}\n`);
-    }
-    all.rows.push(...rows);
-    all.samples[name] = samples;
-    all.problems.push(...problems);
-  }
+  const lines = tell(head(about));
+  for (const name of options.scenarios) lines.push(...tell(await run(name, options, all)));
   about.loadAfter = os.loadavg()[0];
-  if (!smoke) {
-    mkdirSync(RESULTS, { recursive: true });
-    writeFileSync(path.join(RESULTS, 'latest.json'), `${JSON.stringify(all, undefined, 2)}\n`);
-  }
+  lines.push(...tell([`Load ${about.loadAfter.toFixed(1)} at the end.`]));
+
+  if (!smoke) saveResults(all);
+  if (options.readme) saveInReadme(lines.join('\n').trim());
   const lost = all.problems.filter((problem) => problem.lost);
-  console.log(lost.length === 0 ? 'No frame was lost.' : `Frames were lost: ${JSON.stringify(lost, undefined, 2)}`);
+  tell(lost.length === 0 ? ['No frame was lost.'] : ['Frames were lost:', JSON.stringify(lost, undefined, 2)]);
   // Figures over their bar tell something; only lost frames, and what did not run at all, are errors.
   if (all.problems.length > 0) process.exitCode = 1;
 }

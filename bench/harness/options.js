@@ -10,6 +10,7 @@ const HELP = `npm run bench -- [options]
   --quick          smaller and shorter: for a first look
   --smoke          tiny, with the build of the working tree: only tells whether all works and nothing is lost
   --installed      measure the ssekify that an earlier run packed and installed
+  --readme         put the tables in bench/README.md
   --cpu-prof dir   write a CPU profile of every server process there
   --help`;
 
@@ -22,6 +23,7 @@ function readOptions(args) {
       rounds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       smoke: { type: 'boolean', default: false },
+      readme: { type: 'boolean', default: false },
       installed: { type: 'boolean', default: false },
       'cpu-prof': { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -36,6 +38,7 @@ function readOptions(args) {
     rounds,
     size: values.smoke ? 'smoke' : values.quick ? 'quick' : 'full',
     installed: values.installed,
+    readme: values.readme,
     profiles: values['cpu-prof'],
   };
 }

@@ -305,7 +305,6 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     if (taken !== false) return;
     this.#stalled = true;
     this.#behind = true;
-    this.#pingDue = false;
     this.#watchProgress();
   }
 

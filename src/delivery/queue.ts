@@ -73,16 +73,18 @@ export class Queue {
     for (const frame of frames) this.#protected.push(frame);
   }
 
-  /** Takes what comes next: as many entries as fit in `bytes`, and at least one if there is one. */
+  /** Takes what comes next: as many frames as fit in `bytes`, at least one if there is one, and none apart from a loss before it. */
   take(bytes: number): Entry[] {
     const taken: Entry[] = [];
     let room = bytes;
+    let last: Entry = LOSS;
     for (let next = this.#peek(); next !== undefined; next = this.#peek()) {
       if (next !== LOSS) {
-        if (taken.some((entry) => entry !== LOSS) && next.byteLength > room) break;
+        if (last !== LOSS && next.byteLength > room) break;
         room -= next.byteLength;
       }
       taken.push(next);
+      last = next;
       if (this.#protected.shift() === undefined) this.#shiftLive();
     }
     return taken;

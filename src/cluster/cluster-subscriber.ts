@@ -3,7 +3,7 @@ import { type ClusterClient, type IORedisClient, isClient } from './ioredis-clie
 import type { Link, LinkEvents } from './link.js';
 import { slotKey } from './script.js';
 
-/** One connection to one node: it neither connects again nor subscribes again by itself, nor waits for an answer for ever. */
+/** A connection to one node, which neither connects again nor subscribes again by itself. */
 const OF_ONE_NODE = {
   retryStrategy: null,
   autoResubscribe: false,
@@ -14,10 +14,11 @@ const OF_ONE_NODE = {
   readOnly: false,
   keyPrefix: '',
   connectTimeout: 3000,
-  commandTimeout: 3000,
+  disconnectTimeout: 500,
 };
 
 const MAX_HOPS = 5;
+const ANSWER_MS = 4000;
 
 interface Address {
   host: string;
@@ -65,7 +66,15 @@ export class ClusterSubscriber implements Link {
 
   /** One channel after the other, so that those of one node share its seat. */
   subscribe(channel: string): Promise<unknown> {
-    const turn = this.#turn.then(() => this.#subscribe(channel));
+    const turn = this.#turn.then(async () => {
+      const late = setTimeout(() => this.renew(), ANSWER_MS);
+      late.unref();
+      try {
+        await this.#subscribe(channel);
+      } finally {
+        clearTimeout(late);
+      }
+    });
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
@@ -118,6 +127,7 @@ export class ClusterSubscriber implements Link {
       const moved = await this.#movedTo(seat, channel);
       if (moved === undefined) {
         await seat.subscriber.subscribe(channel);
+        if (seat.channels.size === 0) await this.#refreshClient();
         seat.channels.add(channel);
         return;
       }
@@ -138,6 +148,12 @@ export class ClusterSubscriber implements Link {
       // An empty host means the one that was asked.
       return this.#reachable({ host: host === '' ? seat.address.host : host, port: Number(port) });
     }
+  }
+
+  /** After a failover the client would learn only by a publish that fails where the slots are now. */
+  #refreshClient(): Promise<void> {
+    // Should it fail, no node of the client's answers, and it begins anew by itself.
+    return new Promise((resolve) => this.#client.refreshSlotsCache(() => resolve()));
   }
 
   #anyNode(): Address {

@@ -15,6 +15,7 @@ export interface IORedisClient {
 /** A `Cluster`, which knows its nodes. */
 export interface ClusterClient extends IORedisClient {
   nodes(): readonly IORedisClient[];
+  refreshSlotsCache(callback: (error?: unknown) => void): void;
 }
 
 const METHODS = ['on', 'duplicate', 'disconnect', 'subscribe', 'unsubscribe', 'call'];
@@ -24,5 +25,5 @@ export function isClient(value: unknown): value is IORedisClient {
 }
 
 export function isCluster(client: IORedisClient): client is ClusterClient {
-  return client.isCluster === true && hasMethods(client, ['nodes']);
+  return client.isCluster === true && hasMethods(client, ['nodes', 'refreshSlotsCache']);
 }

@@ -127,7 +127,8 @@ export class Bus implements Wakeable {
     this.#pending.clear();
     // An adapter may outlive this hub, which it must not keep.
     for (const [event, listener] of Object.entries(this.#listeners)) adapter.off?.(event, listener);
-    await attempt(() => adapter.unsubscribe?.(channel)).catch(() => undefined);
+    // Nothing waits for it: a connection that is lost does not answer, and one that is closed has nothing to take back.
+    attempt(() => adapter.unsubscribe?.(channel)).catch(() => undefined);
     await attempt(() => adapter.close?.());
   }
 

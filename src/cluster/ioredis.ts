@@ -22,6 +22,7 @@ const PUBLISHING = {
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   lazyConnect: false,
+  disconnectTimeout: 500,
   // After a failover the old primary is read-only: connect to the new one, and do not resend.
   reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? 1 : false),
 };
@@ -32,6 +33,8 @@ const SUBSCRIBING = {
   maxRetriesPerRequest: null,
   autoResubscribe: false,
   lazyConnect: false,
+  // How long a connection that was ended may take to close; also one that is closed already keeps the process for so long.
+  disconnectTimeout: 500,
 };
 
 /**

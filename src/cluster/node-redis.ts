@@ -81,6 +81,7 @@ class NodeRedisLink implements Link {
   readonly #make: () => NodeRedisClient;
   #client: NodeRedisClient;
   #events: LinkEvents | undefined;
+  #over = false;
   readonly #heard = new Map<string, (message: string) => void>();
 
   constructor(make: () => NodeRedisClient) {
@@ -121,18 +122,23 @@ class NodeRedisLink implements Link {
   }
 
   renew(): void {
-    this.end();
+    this.#destroy(this.#client);
     this.#events?.lost();
     this.#client = this.#make();
     this.#open();
   }
 
   end(): void {
+    this.#over = true;
+    this.#destroy(this.#client);
+  }
+
+  #destroy(client: NodeRedisClient): void {
     try {
-      this.#client.destroy();
+      client.destroy();
     } catch (error) {
       // It throws when it is closed already, which is what is wanted.
-      if (this.#client.isReady) this.#events?.error(error);
+      if (client.isReady) this.#events?.error(error);
     }
   }
 
@@ -141,6 +147,10 @@ class NodeRedisLink implements Link {
     const ifCurrent = (tell: (events: LinkEvents) => void) => {
       if (client === this.#client && this.#events !== undefined) tell(this.#events);
     };
+    // A client that is destroyed while its socket is being opened opens it all the same.
+    client.on('connect', () => {
+      if (this.#over || client !== this.#client) this.#destroy(client);
+    });
     client.on('ready', () => ifCurrent(({ ready }) => ready()));
     client.on('end', () => ifCurrent(({ lost }) => lost()));
     client.on('reconnecting', () => ifCurrent(({ lost }) => lost()));

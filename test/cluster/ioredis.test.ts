@@ -1,0 +1,56 @@
+import { Redis } from 'ioredis';
+import { Redis as Redis5 } from 'ioredis5';
+import { expect, it } from 'vitest';
+import { createIORedisAdapter } from '../../src/index.js';
+import { atEnd } from '../helpers/cleanup.js';
+import { openStream } from '../helpers/client.js';
+import { startRedis } from '../helpers/redis.js';
+import { serveHub } from '../helpers/server.js';
+import { redisChannel } from './redis-channel.js';
+import { contract } from './redis-like-contract.js';
+
+contract('ioredis 6, by URL', () => redisChannel(({ url }) => createIORedisAdapter(url)));
+
+contract('ioredis 6, by options', () => redisChannel(({ port }) => createIORedisAdapter({ host: '127.0.0.1', port })));
+
+contract('ioredis 6, by a client', () =>
+  redisChannel(({ port }) => {
+    const client = new Redis({ host: '127.0.0.1', port, lazyConnect: true });
+    atEnd(() => client.disconnect());
+    return createIORedisAdapter(client);
+  }),
+);
+
+contract('ioredis 5, by a client', () =>
+  redisChannel(({ port }) => {
+    const client = new Redis5({ host: '127.0.0.1', port, lazyConnect: true });
+    atEnd(() => client.disconnect());
+    return createIORedisAdapter(client);
+  }),
+);
+
+it('neither uses nor closes the client it was given', async () => {
+  const redis = await startRedis();
+  const client = redis.client();
+  const { sse, url } = await serveHub({ hub: { redis: createIORedisAdapter(client) } });
+  await sse.ready();
+  const stream = await openStream(`${url}/ann`);
+  await sse.publishToUser('ann', { requestId: 'r' });
+  await stream.received(1);
+  expect(client.mode).toBe('normal');
+  await sse.shutdown({ graceMs: 0 });
+  expect(client.status).toBe('ready');
+  expect(await client.ping()).toBe('PONG');
+});
+
+it('takes a client with settings that would make publishes wait or repeat', async () => {
+  const redis = await startRedis();
+  const client = new Redis(redis.port, '127.0.0.1', { maxRetriesPerRequest: null, enableOfflineQueue: true });
+  client.on('error', () => undefined);
+  atEnd(() => client.disconnect());
+  const { sse } = await serveHub({ hub: { redis: createIORedisAdapter(client) } });
+  sse.on('error', () => undefined);
+  await sse.ready();
+  await redis.kill();
+  await expect(sse.publishToAll({ n: 1 })).rejects.toMatchObject({ code: expect.stringMatching(/^PUBLISH_/) });
+});

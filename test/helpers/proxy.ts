@@ -1,0 +1,64 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import { atEnd } from './cleanup.js';
+
+/** A TCP proxy that can stop passing bytes on without a word, as a broken network does. */
+export interface Proxy {
+  readonly port: number;
+  readonly url: string;
+  /** Swallows every byte of the connections that are there, and of those that come. */
+  blackhole(): void;
+  /** Passes bytes on again; connections that lost some are cut off, as their ends would notice. */
+  heal(): void;
+  /** Cuts all connections off. */
+  cut(): void;
+}
+
+/** A proxy before a port of the loopback interface; closed, with its sockets, when the test ends. */
+export async function startProxy(target: number): Promise<Proxy> {
+  const pairs = new Set<{ sockets: net.Socket[]; lossy: boolean }>();
+  let swallowing = false;
+  const server = net.createServer((client) => {
+    const upstream = net.connect(target, '127.0.0.1');
+    const pair = { sockets: [client, upstream], lossy: false };
+    pairs.add(pair);
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      from.on('data', (bytes) => {
+        if (swallowing) pair.lossy = true;
+        else to.write(bytes);
+      });
+      from.on('error', () => undefined);
+      from.on('close', () => {
+        to.destroy();
+        pairs.delete(pair);
+      });
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const cut = (which: (pair: { lossy: boolean }) => boolean) => {
+    for (const pair of [...pairs]) if (which(pair)) for (const socket of pair.sockets) socket.destroy();
+  };
+  atEnd(async () => {
+    cut(() => true);
+    server.close();
+    await once(server, 'close');
+  });
+  return {
+    port: address.port,
+    url: `redis://127.0.0.1:${address.port}`,
+    blackhole() {
+      swallowing = true;
+    },
+    heal() {
+      swallowing = false;
+      cut(({ lossy }) => lossy);
+    },
+    cut: () => cut(() => true),
+  };
+}

@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { askUntil } from './ask-until.js';
+import { atEnd } from './cleanup.js';
+import { program } from './programs.js';
+import { freePort, type RedisServer, startRedis } from './redis.js';
+
+const NAME = 'ssekify-primary';
+
+export interface SentinelTopology {
+  readonly primary: RedisServer;
+  readonly replica: RedisServer;
+  /** The name that the sentinels know the primary by. */
+  readonly name: string;
+  readonly sentinels: readonly { host: string; port: number }[];
+}
+
+/** A primary, its replica and three sentinels that watch over them; stopped when the test ends. */
+export async function startSentinels(): Promise<SentinelTopology> {
+  // ioredis ends its connections to sentinels twice, and the second time keeps a timer of two seconds.
+  atEnd(() => wait(2000));
+  const primary = await startRedis();
+  const replica = await startRedis(['--replicaof', `127.0.0.1 ${primary.port}`, '--repl-diskless-sync-delay', '0']);
+  // Sentinels ask for replicas at once, and then not again for ten seconds.
+  await askUntil(primary.client(), ['INFO', 'replication'], 'state=online');
+  const sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(primary.port)));
+  for (const { port } of sentinels) {
+    const client = new Redis(port, '127.0.0.1');
+    await askUntil(client, ['INFO', 'sentinel'], 'slaves=1,sentinels=3');
+    client.disconnect();
+  }
+  return { primary, replica, name: NAME, sentinels };
+}
+
+async function startSentinel(primaryPort: number): Promise<{ host: string; port: number }> {
+  const port = await freePort();
+  const dir = await mkdtemp(join(tmpdir(), 'ssekify-sentinel-'));
+  const config = join(dir, 'sentinel.conf');
+  const lines = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `dir ${dir}`,
+    `sentinel monitor ${NAME} 127.0.0.1 ${primaryPort} 2`,
+    // Short, so that a failover is; and not so short that a busy machine looks like a dead one.
+    `sentinel down-after-milliseconds ${NAME} 2500`,
+    `sentinel failover-timeout ${NAME} 6000`,
+  ];
+  await writeFile(config, `${lines.join('\n')}\n`);
+  const child = spawn(program('redis-server').path, [config, '--sentinel'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit');
+  atEnd(async () => {
+    child.kill('SIGKILL');
+    await exited;
+    await rm(dir, { recursive: true, force: true });
+  });
+  let log = '';
+  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
+    log += chunk;
+    if (log.includes('+monitor')) break;
+  }
+  if (child.exitCode !== null) throw new Error(`the sentinel ended:\n${log}`);
+  // Nobody reads on: the log must not fill the pipe.
+  child.stdout.resume();
+  return { host: '127.0.0.1', port };
+}

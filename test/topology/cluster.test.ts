@@ -1,0 +1,166 @@
+import { Cluster } from 'ioredis';
+import { Cluster as Cluster5 } from 'ioredis5';
+import { describe, expect, it } from 'vitest';
+import { createIORedisAdapter } from '../../src/index.js';
+import { atEnd } from '../helpers/cleanup.js';
+import { openStream, type StreamClient } from '../helpers/client.js';
+import { type ClusterNode, type RedisCluster, startCluster } from '../helpers/cluster.js';
+import { collect } from '../helpers/emitted.js';
+import { program } from '../helpers/programs.js';
+import { serveHub, type TestHub } from '../helpers/server.js';
+
+const redis = program('redis-server');
+const CHANNEL = 'topology';
+const PATIENCE = { timeout: 40_000, interval: 20 };
+
+const clients = [
+  { version: 6, Client: Cluster },
+  { version: 5, Client: Cluster5 },
+];
+
+/** A hub whose client knows one node to begin with. */
+async function hubAt(cluster: RedisCluster, start: number, Client: typeof Cluster | typeof Cluster5 = Cluster) {
+  const client = new Client(cluster.addresses.slice(start, start + 1), { lazyConnect: true });
+  atEnd(() => client.disconnect());
+  const hub = await serveHub({ hub: { redis: createIORedisAdapter(client), channel: CHANNEL } });
+  const errors = collect(hub.sse, 'error');
+  await hub.sse.ready();
+  return { ...hub, errors };
+}
+
+/** On the node that the channel belongs to. */
+const KEY = `{${CHANNEL}}:ssekify:seq:one`;
+
+const subscribersAt = async ({ direct }: ClusterNode) => Object(await direct.call('PUBSUB', 'NUMSUB', CHANNEL))[1];
+
+const numbers = ({ events }: StreamClient): number[] => events.map(({ data }) => JSON.parse(data).seq);
+
+const publish = ({ sse }: TestHub, more = {}) => sse.publishToUser('ann', { requestId: 'one', ...more });
+
+describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
+  describe.each(clients)('with ioredis $version', ({ Client }) => {
+    it('delivers in one order to instances that were given different nodes', async () => {
+      const cluster = await startCluster();
+      const hubs = await Promise.all([0, 1, 2].map((start) => hubAt(cluster, start, Client)));
+      const streams = await Promise.all(hubs.map(({ url }) => openStream(`${url}/ann`)));
+      const publishers = hubs.slice(0, 2).map(async (hub, from) => {
+        for (let n = 0; n < 100; n += 1) await publish(hub, { from, n });
+      });
+      await Promise.all(publishers);
+      const [first, ...others] = await Promise.all(streams.map((stream) => stream.received(200)));
+      for (const other of others) expect(other).toEqual(first);
+      for (const stream of streams) expect(numbers(stream)).toEqual(Array.from({ length: 200 }, (_, n) => n));
+      for (const { errors, sse } of hubs) {
+        expect(errors).toEqual([]);
+        expect(sse.stats().bus).toMatchObject({ state: 'up', received: 200, outages: 0, duplicates: 0 });
+      }
+    });
+
+    it('subscribes and keeps its numbers at the node that owns the channel, and nowhere else', async () => {
+      const cluster = await startCluster();
+      const hubs = await Promise.all([0, 1, 2].map((start) => hubAt(cluster, start, Client)));
+      for (const hub of hubs) await publish(hub);
+      const owner = await cluster.ownerOf(KEY);
+      for (const node of cluster.nodes) {
+        expect(await subscribersAt(node)).toBe(node === owner ? 3 : 0);
+        expect(await node.direct.keys('*')).toEqual(node === owner ? [KEY] : []);
+      }
+      for (const { sse } of hubs) await sse.shutdown();
+      await expect.poll(() => subscribersAt(owner)).toBe(0);
+    });
+
+    it('goes on at the replica when the owner of the channel dies', async () => {
+      const cluster = await startCluster({ replicaOf: KEY });
+      const a = await hubAt(cluster, 0, Client);
+      const b = await hubAt(cluster, 1, Client);
+      const streams = await Promise.all([a, b].map(({ url }) => openStream(`${url}/ann`)));
+      for (let n = 0; n < 10; n += 1) await publish(n % 2 === 0 ? a : b);
+      await Promise.all(streams.map((stream) => stream.received(10)));
+      const owner = await cluster.ownerOf(KEY);
+      await owner.kill();
+      const busOf = ({ sse }: TestHub) => sse.stats().bus;
+      await expect.poll(() => [busOf(a).outages, busOf(b).outages], PATIENCE).toEqual([1, 1]);
+      expect(a.errors.map(({ code }) => code)).toContain('BUS_DOWN');
+      await expect(a.sse.publishToUser('ann', 'meanwhile')).rejects.toMatchObject({ delivered: 1 });
+      await Promise.all([a.sse.ready(), b.sse.ready()]);
+      for (let n = 10; n < 20; n += 1) await publish(n % 2 === 0 ? a : b);
+      const [atA, atB] = streams;
+      expect((await atA?.received(21))?.map(({ data }) => data)[10]).toBe('"meanwhile"');
+      expect(await atB?.received(20)).toEqual(atA?.events.filter(({ data }) => data !== '"meanwhile"'));
+      expect(atB === undefined ? [] : numbers(atB)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+      expect(await subscribersAt(await cluster.ownerOf(KEY))).toBe(2);
+      expect([busOf(a), busOf(b)]).toMatchObject([{ duplicates: 0 }, { duplicates: 0, fallbacks: 0 }]);
+    });
+  });
+
+  it('tells of a subscription that was cut, and restores it once', async () => {
+    const cluster = await startCluster();
+    const hub = await hubAt(cluster, 0);
+    const stream = await openStream(`${hub.url}/ann`);
+    const owner = await cluster.ownerOf(KEY);
+    await publish(hub);
+    await owner.direct.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await expect.poll(() => hub.sse.stats().bus, PATIENCE).toMatchObject({ outages: 1, state: 'up' });
+    await publish(hub);
+    await publish(hub);
+    await stream.received(3);
+    expect(numbers(stream)).toEqual([0, 1, 2]);
+    expect(await subscribersAt(owner)).toBe(1);
+    expect(hub.sse.stats().bus).toMatchObject({ received: 3, duplicates: 0, fallbacks: 0 });
+    // What came in between may be missing here, so a client of before is told.
+    const back = await openStream(`${hub.url}/ann`, { lastEventId: stream.events[0]?.id ?? '' });
+    expect(JSON.parse((await back.event('server:gap')).data)).toMatchObject({ reason: 'evicted' });
+  });
+
+  it('follows the channel to a new owner while the old one lives on', async () => {
+    const cluster = await startCluster({ replicaOf: KEY });
+    const hub = await hubAt(cluster, 0);
+    const stream = await openStream(`${hub.url}/ann`);
+    await publish(hub);
+    const before = await cluster.ownerOf(KEY);
+    const replica = cluster.nodes[3];
+    await replica?.direct.call('CLUSTER', 'FAILOVER');
+    await expect.poll(() => hub.sse.stats().bus, PATIENCE).toMatchObject({ outages: 1, state: 'up' });
+    expect(await cluster.ownerOf(KEY)).toBe(replica);
+    expect(await subscribersAt(before)).toBe(0);
+    await publish(hub);
+    await stream.received(2);
+    expect(numbers(stream)).toEqual([0, 1]);
+  });
+
+  it('serves hubs of several channels, each at the owner of its own', async () => {
+    const cluster = await startCluster();
+    const client = new Cluster(cluster.addresses.slice(0, 1), { lazyConnect: true });
+    atEnd(() => client.disconnect());
+    const adapter = createIORedisAdapter(client);
+    const names = ['a', 'b', 'c', 'd', '}', '{', 'x}y{'];
+    const hubs = await Promise.all(names.map((channel) => serveHub({ hub: { redis: adapter, channel } })));
+    await Promise.all(hubs.map(({ sse }) => sse.ready()));
+    for (const [index, hub] of hubs.entries()) {
+      const stream = await openStream(`${hub.url}/ann`);
+      await publish(hub, { index });
+      await publish(hub, { index });
+      const seen = (await stream.received(2)).map(({ data }) => JSON.parse(data));
+      expect(seen).toMatchObject([
+        { index, seq: 0 },
+        { index, seq: 1 },
+      ]);
+    }
+    const counts = await Promise.all(cluster.nodes.map(({ direct }) => direct.call('PUBSUB', 'CHANNELS')));
+    expect(counts.flat().sort()).toEqual([...names].sort());
+  });
+
+  it('starts before its cluster does, and is ready when that is', async () => {
+    const cluster = await startCluster();
+    for (const node of cluster.nodes) await node.kill();
+    const client = new Cluster([...cluster.addresses], { lazyConnect: true });
+    atEnd(() => client.disconnect());
+    const hub = await serveHub({ hub: { redis: createIORedisAdapter(client), channel: CHANNEL } });
+    const errors = collect(hub.sse, 'error');
+    await expect.poll(() => errors.length, PATIENCE).toBeGreaterThan(0);
+    await expect(publish(hub)).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', delivered: 0 });
+    for (const node of cluster.nodes) await node.start();
+    await hub.sse.ready();
+    await expect.poll(() => publish(hub).then(() => 'taken', String), PATIENCE).toBe('taken');
+  });
+});

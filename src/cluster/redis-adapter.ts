@@ -2,14 +2,7 @@ import { ChannelError, channelError } from './channel-error.js';
 import { EarlyCalls } from './early-calls.js';
 import type { Link } from './link.js';
 import type { NumberedPublish, NumberedResult, RedisLike } from './redis-like.js';
-import {
-  numberedArguments,
-  numberedResult,
-  PUBLISH_AT_SLOT,
-  PUBLISH_NUMBERED,
-  PUBLISH_NUMBERED_SHA,
-  slotKey,
-} from './script.js';
+import { numberedArguments, numberedResult, PUBLISH_AT_SLOT, PUBLISH_NUMBERED, slotKey } from './script.js';
 import { Subscriptions } from './subscriptions.js';
 import { Watchdog } from './watchdog.js';
 
@@ -26,7 +19,7 @@ export class RedisAdapter implements ClosableAdapter {
   readonly #early = new EarlyCalls();
   readonly #subscriptions: Subscriptions;
   readonly #watchdog: Watchdog;
-  /** The publishing connection is usable, its script loaded before anything else. */
+  /** The publishing connection is usable. */
   #ready = false;
   readonly #errorListeners = new Set<(error: unknown) => void>();
   readonly #messageListeners = new Set<(channel: string, message: string) => void>();
@@ -41,7 +34,7 @@ export class RedisAdapter implements ClosableAdapter {
       for (const listener of [...this.#messageListeners]) listener(channel, text);
     };
     this.#subscriptions = new Subscriptions(subscriber, error);
-    publisher.listen({ ready: () => this.#begin(error), lost: () => this.#lose(), error, message });
+    publisher.listen({ ready: () => this.#begin(), lost: () => this.#lose(), error, message });
     subscriber.listen({
       ready: () => this.#subscriptions.restore(),
       lost: () => this.#subscriptions.lost(),
@@ -60,20 +53,9 @@ export class RedisAdapter implements ClosableAdapter {
   }
 
   publishNumbered(channel: string, publish: NumberedPublish): Promise<NumberedResult> {
-    const args = numberedArguments(channel, publish);
-    return this.#send(async () => {
-      if (this.#publisher.cluster) {
-        const key = slotKey(channel, publish.key);
-        return numberedResult(await this.#publisher.call('EVAL', PUBLISH_NUMBERED, '1', key, ...args));
-      }
-      try {
-        return numberedResult(await this.#publisher.call('EVALSHA', PUBLISH_NUMBERED_SHA, '1', publish.key, ...args));
-      } catch (error) {
-        // Somebody flushed Redis' scripts; nothing was done.
-        if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-        return numberedResult(await this.#publisher.call('EVAL', PUBLISH_NUMBERED, '1', publish.key, ...args));
-      }
-    });
+    const key = this.#publisher.cluster ? slotKey(channel, publish.key) : publish.key;
+    const args = ['1', key, ...numberedArguments(channel, publish)];
+    return this.#send(async () => numberedResult(await this.#publisher.call('EVAL', PUBLISH_NUMBERED, ...args)));
   }
 
   subscribe(channel: string): Promise<unknown> {
@@ -128,9 +110,7 @@ export class RedisAdapter implements ClosableAdapter {
     this.#subscriber.end();
   }
 
-  #begin(onError: (error: unknown) => void): void {
-    // A Cluster's nodes come and go: there the script travels with each call.
-    if (!this.#publisher.cluster) this.#publisher.call('SCRIPT', 'LOAD', PUBLISH_NUMBERED).catch(onError);
+  #begin(): void {
     this.#ready = true;
     this.#early.run();
   }

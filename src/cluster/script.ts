@@ -1,21 +1,21 @@
-import { createHash } from 'node:crypto';
 import type { NumberedPublish, NumberedResult } from './redis-like.js';
 
 /**
  * Takes the next number of KEYS[1] and publishes the message with it, in one atomic step.
  * ARGV: channel, message before the number, message after it, first number, least number, expiry in ms, expected number or ''.
  * When a number is expected it stands in the message already, and nothing is put between the pieces.
+ *
+ * It travels with each call, and so is short: a call by its hash, refused when Redis has lost its scripts and sent again,
+ * would let later publishes pass.
  */
 export const PUBLISH_NUMBERED = `
-local start, floor, expected = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[7])
-local seq = tonumber(redis.call('GET', KEYS[1]) or '0') + start
-if seq < floor then seq = floor end
-if expected and seq ~= expected then return {0, seq} end
-local number = string.format('%.0f', seq)
-redis.call('SET', KEYS[1], string.format('%.0f', seq + 1 - start), 'PX', ARGV[6])
-if expected then number = '' end
-redis.call('PUBLISH', ARGV[1], ARGV[2] .. number .. ARGV[3])
-return {1, seq}`;
+local seq,want=(redis.call('GET',KEYS[1]) or 0)+ARGV[4],ARGV[7]
+seq=math.max(seq,ARGV[5])
+if want~='' and seq~=want+0 then return {0,seq} end
+local text=function(n) return string.format('%.0f',n) end
+redis.call('SET',KEYS[1],text(seq+1-ARGV[4]),'PX',ARGV[6])
+redis.call('PUBLISH',ARGV[1],ARGV[2]..(want=='' and text(seq) or '')..ARGV[3])
+return {1,seq}`.trim();
 
 /** Publishes; its key only says to which node of a cluster the channel belongs. */
 export const PUBLISH_AT_SLOT = `return redis.call('PUBLISH', ARGV[1], ARGV[2])`;
@@ -27,8 +27,6 @@ export const PUBLISH_AT_SLOT = `return redis.call('PUBLISH', ARGV[1], ARGV[2])`;
 export function slotKey(channel: string, rest: string): string {
   return `{${channel.replace(/^\}/, '%7D')}}:${rest}`;
 }
-
-export const PUBLISH_NUMBERED_SHA = createHash('sha1').update(PUBLISH_NUMBERED).digest('hex');
 
 /** What the script is given after its key. */
 export function numberedArguments(channel: string, publish: NumberedPublish): string[] {

@@ -2,10 +2,10 @@ const broadcast = require('./broadcast.js');
 const heap = require('./heap.js');
 const { cpuPerDelivery } = require('../harness/throughput.js');
 
-exports.title = 'Scale: connections of one instance';
-exports.subjects = ['100', '1000', '2000', '4000', '8000'];
+exports.title = 'Scale: connections of one instance, beside the bare loop';
+exports.subjects = ['100', '1000', '2000', '4000', '8000', '100 socket', '1000 socket', '8000 socket'];
 exports.smokeSubjects = ['1000'];
-exports.baselines = ['100'];
+exports.baselines = ['100', '100 socket'];
 exports.metrics = [
   { key: 'cpu', title: 'broadcast, server CPU per delivery', unit: 'µs' },
   { key: 'heap', title: 'heap per connection', unit: 'KiB' },
@@ -19,8 +19,9 @@ exports.sizes = {
 
 exports.onServer = (context, size) => (size.heap ? heap.onServer(context, size) : broadcast.onServer(context, size));
 
-exports.measure = async ({ scenario, subject, size: { factor, ...size } }) => {
-  const task = { scenario, subject: 'ssekify', size: { ...size, connections: Math.ceil(Number(subject) * factor) } };
+exports.measure = async ({ scenario, subject: row, size: { factor, ...size } }) => {
+  const [count, subject = 'ssekify'] = row.split(' ');
+  const task = { scenario, subject, size: { ...size, connections: Math.ceil(Number(count) * factor) } };
   const { cpu } = await cpuPerDelivery(task);
   const memory = await heap.measure({ ...task, size: { ...task.size, heap: true } });
   return { cpu, heap: memory.heap };

@@ -7,6 +7,7 @@ import type { Clock, Wakeable } from './clock.js';
 import type { Flushable, Flusher, Joiner } from './flusher.js';
 import { Progress } from './progress.js';
 import { LOSS, type PushOutcome, Queue } from './queue.js';
+import type { ServedRooms } from './served-rooms.js';
 import type { Sink, SinkOwner } from './sinks/sink.js';
 
 /** What connections share, and whom they tell. */
@@ -42,8 +43,8 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   readonly connectedAt: number;
   /** The place in the send order it resumed from; `undefined` when it asked for none. */
   position: number | undefined;
-  /** Rooms it left, with the place up to which it was served there; only of one that has a position. */
-  leftRooms: Map<string, number> | undefined;
+  /** What it got of rooms; only of one that has a position. */
+  served: ServedRooms | undefined;
   dirty = false;
   wakeSlot: number | undefined;
 

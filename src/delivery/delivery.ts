@@ -10,6 +10,7 @@ import { followedId } from './local-ids.js';
 import { Registry } from './registry.js';
 import { Replay, type ReplayLimits } from './replay.js';
 import { roomScope, type Scope } from './scope.js';
+import { ServedRooms } from './served-rooms.js';
 
 /** What delivery is told by the class. */
 export interface DeliveryParts {
@@ -23,8 +24,6 @@ export interface DeliveryParts {
   /** A fresh id for a place in the stream where no event is. */
   positionId(): string;
 }
-
-const MAX_LEFT_ROOMS = 1000;
 
 /** Records frames and fans them out. Nothing in here is awaited: that is why nothing is lost between replay and live. */
 export class Delivery implements ConnectionHost {
@@ -79,34 +78,40 @@ export class Delivery implements ConnectionHost {
   /** Takes a connection in: what it missed first, then it is live, in one step. */
   enter(connection: Connection, lastEventId: string | undefined, rooms: readonly string[], scopes: Scope[]): void {
     this.#present.add(connection);
+    let gap: GapReason | undefined;
     if (lastEventId !== undefined && lastEventId !== '') {
       const known = this.#positionOf(lastEventId, scopes);
       connection.position = known ?? 0;
-      this.#resume(connection, lastEventId, scopes, known === undefined ? 'unknown' : undefined);
+      gap = this.#resume(connection, lastEventId, scopes, known === undefined ? 'unknown' : undefined);
     }
     this.registry.add(connection);
     for (const room of rooms) this.registry.join(connection, room);
+    if (gap !== undefined) this.#tellGap(connection, lastEventId ?? '', gap);
   }
 
   join(connection: Connection, room: string, lastEventId: string | undefined, replay: boolean): boolean {
     if (!connection.open || connection.rooms?.has(room) === true) return false;
-    if (replay && connection.position !== undefined && lastEventId !== undefined) {
-      this.#resume(connection, lastEventId, [roomScope(room)], undefined, connection.leftRooms?.get(room));
+    const { position } = connection;
+    let gap: GapReason | undefined;
+    if (position !== undefined && lastEventId !== undefined) {
+      connection.served ??= new ServedRooms(position);
+      const { served } = connection;
+      if (replay) {
+        const unseen = (order: number) => !served.has(room, order);
+        gap = this.#resume(connection, lastEventId, [roomScope(room)], undefined, unseen);
+      }
+      served.joined(room, replay ? position : this.#order);
     }
-    return this.registry.join(connection, room);
+    this.registry.join(connection, room);
+    if (gap !== undefined) this.#tellGap(connection, lastEventId ?? '', gap);
+    return true;
   }
 
   leave(connection: Connection, room: string): boolean {
     if (!this.registry.leave(connection, room)) return false;
     if (connection.position !== undefined) {
-      connection.leftRooms ??= new Map();
-      connection.leftRooms.set(room, this.#order);
-      if (connection.leftRooms.size > MAX_LEFT_ROOMS) {
-        for (const oldest of connection.leftRooms.keys()) {
-          connection.leftRooms.delete(oldest);
-          break;
-        }
-      }
+      connection.served ??= new ServedRooms(connection.position);
+      connection.served.left(room, this.#order);
     }
     return true;
   }
@@ -142,12 +147,9 @@ export class Delivery implements ConnectionHost {
     return this.#parts.heartbeat(settings);
   }
 
-  gap({ userId, connId }: Connection, lastEventId: string, reason: GapReason): Frame | undefined {
-    const { counters, reporter, gapEvent } = this.#parts;
-    counters.gaps[reason] += 1;
-    reporter.tell('gap', () => ({ userId, connId, lastEventId, reason }));
-    if (gapEvent === false) return undefined;
-    return encodeEvent({ event: gapEvent, text: JSON.stringify({ lastEventId, reason }) }, 0);
+  gap(connection: Connection, lastEventId: string, reason: GapReason): Frame | undefined {
+    this.#tellGap(connection, lastEventId, reason);
+    return this.#gapFrame(lastEventId, reason);
   }
 
   left(connection: Connection, reason: DisconnectReason): void {
@@ -187,24 +189,43 @@ export class Delivery implements ConnectionHost {
     return followed === undefined ? undefined : this.replay.positionOf(followed, scopes);
   }
 
-  /** Gives a connection what these scopes sent after its position, and tells it what is no longer there. */
+  /**
+   * Gives a connection what these scopes sent after its position, and tells its client what is no longer there.
+   * @returns the gap, which is told to listeners once the connection is live
+   */
   #resume(
     connection: Connection,
     lastEventId: string,
     scopes: readonly Scope[],
     unknown: 'unknown' | undefined,
-    servedUpTo = 0,
-  ): void {
-    const { frames, evicted } = this.replay.since(Math.max(connection.position ?? 0, servedUpTo), scopes);
-    const reason = unknown ?? (evicted ? 'evicted' : undefined);
-    const resent = frames.map((frame) => (frame.order < connection.cursor ? frame.withoutId() : frame));
+    wanted: (order: number) => boolean = () => true,
+  ): GapReason | undefined {
+    const position = connection.position ?? 0;
+    const { frames, lostUpTo } = this.replay.since(position, scopes);
+    const resent = frames
+      .filter(({ order }) => wanted(order))
+      .map((frame) => (frame.order < connection.cursor ? frame.withoutId() : frame));
     this.#parts.counters.replayed += resent.length;
+    const reason = unknown ?? (lostUpTo > position ? 'evicted' : undefined);
     if (reason !== undefined) {
-      const gap = this.gap(connection, lastEventId, reason);
-      if (resent.length === 0) resent.push(this.#cursorFrame());
+      const gap = this.#gapFrame(lastEventId, reason);
+      // Else the client would come back with a position before the loss, and be told of it again.
+      if ((resent.at(-1)?.order ?? 0) < Math.max(lostUpTo, 1)) resent.push(this.#cursorFrame());
       if (gap !== undefined) resent.unshift(gap);
     }
     connection.pushReplay(resent);
+    return reason;
+  }
+
+  #gapFrame(lastEventId: string, reason: GapReason): Frame | undefined {
+    const { gapEvent } = this.#parts;
+    if (gapEvent === false) return undefined;
+    return encodeEvent({ event: gapEvent, text: JSON.stringify({ lastEventId, reason }) }, 0);
+  }
+
+  #tellGap({ userId, connId }: Connection, lastEventId: string, reason: GapReason): void {
+    this.#parts.counters.gaps[reason] += 1;
+    this.#parts.reporter.tell('gap', () => ({ userId, connId, lastEventId, reason }));
   }
 
   /** An empty event that moves a client's last id to here, so that it is told of one gap only once. */

@@ -39,7 +39,7 @@ export class PositionIndex {
 
   remove(id: string | undefined, order: number, unique: boolean): void {
     if (id === undefined || id === '') return;
-    if (unique) {
+    if (unique && typeof this.#orders.get(id) === 'number') {
       this.#orders.delete(id);
       return;
     }

@@ -21,8 +21,8 @@ export interface ReplayLimits {
 export interface Missed {
   /** What is still there of it, in send order. */
   frames: Frame[];
-  /** Something of it is not. */
-  evicted: boolean;
+  /** The newest place at which one of the scopes has lost something; a client before it has missed that. */
+  lostUpTo: number;
 }
 
 /** What one scope has kept; a link of the list that runs from the least recently used to the most. */
@@ -104,16 +104,16 @@ export class Replay implements Wakeable {
   since(position: number, scopes: readonly Scope[]): Missed {
     this.#dropIdle(this.#clock.now());
     const frames: Frame[] = [];
-    let evicted = position < this.#tornUpTo;
+    let lostUpTo = this.#tornUpTo;
     for (const scope of scopes) {
       const buffer = this.#find(scope);
-      evicted ||= this.#lossOf(scope, buffer).order > position;
+      lostUpTo = Math.max(lostUpTo, this.#lossOf(scope, buffer).order);
       for (const frame of buffer?.frames.newestFirst() ?? []) {
         if (frame.order <= position) break;
         frames.push(frame);
       }
     }
-    return { frames: frames.sort((a, b) => a.order - b.order), evicted };
+    return { frames: frames.sort((a, b) => a.order - b.order), lostUpTo };
   }
 
   /** Makes an id stand for the place right after `order`, where no event of its own is. */

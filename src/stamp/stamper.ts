@@ -111,7 +111,14 @@ export class Stamper {
     const text = this.#checkSize(this.#serialize(stamped, wish));
     const id = wish.id ?? (newId === undefined ? undefined : this.#automaticId(stamped, ticket?.seq, newId));
     this.#take(ticket);
-    return { id, event: wish.event, retry: wish.retry, text, json: this.writesJson(wish) };
+    return {
+      id,
+      unique: this.#isUnique(wish),
+      event: wish.event,
+      retry: wish.retry,
+      text,
+      json: this.writesJson(wish),
+    };
   }
 
   /** The same, with what is added put behind the text of the data, which needs no copy of the data. */
@@ -122,7 +129,7 @@ export class Stamper {
     const text = this.#checkSize(append(this.#serialize(data, wish), added));
     const id = wish.id ?? newId?.();
     this.#take(ticket);
-    return { id, event: wish.event, retry: wish.retry, text, json: true };
+    return { id, unique: wish.id === undefined, event: wish.event, retry: wish.retry, text, json: true };
   }
 
   /** Stamps all of an event but its number. @throws SSEKifyError when the data cannot be sent */
@@ -189,6 +196,10 @@ export class Stamper {
   /** Serializes what the library itself sends, or sends as a heartbeat: the data and nothing else. */
   plain(data: unknown, event: string): WireEvent {
     return { event, text: this.#checkSize(this.#serialize(data, NO_WISH)) };
+  }
+
+  #isUnique(wish: Wish): boolean {
+    return wish.id === undefined && typeof this.#settings.seq.frameIdPolicy !== 'function';
   }
 
   #serialize(data: unknown, wish: Wish): string {

@@ -1,0 +1,49 @@
+const MAX_ROOMS = 1000;
+const MAX_STAYS = 100;
+
+/** A stay in a room: what the room said after `from` and up to `to` was delivered. */
+interface Stay {
+  from: number;
+  to: number;
+}
+
+/**
+ * Which parts of rooms' histories a connection got, so that joining a room again with replay repeats nothing. Over 1,000
+ * rooms, or 100 stays in one, the oldest are forgotten: what was said then may be repeated.
+ */
+export class ServedRooms {
+  /** Where the connection resumed: rooms it was registered with are served from here. */
+  readonly #position: number;
+  readonly #stays = new Map<string, Stay[]>();
+
+  constructor(position: number) {
+    this.#position = position;
+  }
+
+  joined(room: string, from: number): void {
+    this.#add(room, { from, to: Number.POSITIVE_INFINITY });
+  }
+
+  left(room: string, to: number): void {
+    const stay = this.#stays.get(room)?.at(-1);
+    if (stay === undefined) this.#add(room, { from: this.#position, to });
+    else stay.to = to;
+  }
+
+  has(room: string, order: number): boolean {
+    return this.#stays.get(room)?.some(({ from, to }) => order > from && order <= to) === true;
+  }
+
+  #add(room: string, stay: Stay): void {
+    const stays = this.#stays.get(room) ?? [];
+    this.#stays.delete(room);
+    this.#stays.set(room, stays);
+    stays.push(stay);
+    if (stays.length > MAX_STAYS) stays.shift();
+    if (this.#stays.size <= MAX_ROOMS) return;
+    for (const oldest of this.#stays.keys()) {
+      this.#stays.delete(oldest);
+      return;
+    }
+  }
+}

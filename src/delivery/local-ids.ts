@@ -1,5 +1,5 @@
 const MAX_BYTES = 128;
-const SUFFIX = /^(.+)\+([a-z0-9]+)\.[0-9]+$/s;
+const SUFFIX = /^(.+)\+([a-z0-9]{10})\.[0-9]+$/s;
 
 /**
  * Ids of events that stay on this instance, while others come from a channel: `<id of the last published

@@ -10,3 +10,19 @@ exports.hubOptions = () => ({
   retryMs: number('SSE_RETRY_MS'),
   recentBufferSize: number('SSE_RECENT_BUFFER'),
 });
+
+exports.port = (ownPort) => number('PORT') ?? ownPort;
+
+/** Where another service is, without a slash at its end. */
+exports.serviceUrl = (name, ownUrl) => (text(name) ?? ownUrl).replace(/\/+$/, '');
+
+/** A list of addresses such as `host:port,host:port`. */
+exports.addresses = (name, own) =>
+  (text(name) ?? own).split(',').map((address) => {
+    const [, host, port] = /^(.+):(\d+)$/.exec(address.trim()) ?? [];
+    if (host === undefined) throw new Error(`${name} is ${text(name)}: expected host:port,host:port`);
+    return { host, port: Number(port) };
+  });
+
+exports.text = (name, own) => text(name) ?? own;
+exports.number = (name, own) => number(name) ?? own;

@@ -1,0 +1,43 @@
+/** What entry and business services have in common: the job that one asks the other for. */
+const { setTimeout: wait } = require('node:timers/promises');
+const { number } = require('./config');
+const { bodyOf, problem } = require('./app');
+
+const isUserId = (value) => (typeof value === 'string' && value !== '') || Number.isFinite(value);
+
+/** The job in a body: `{ userId, text, requestId? }`. */
+exports.jobIn = (req) => {
+  const { userId, text, requestId } = bodyOf(req);
+  if (!isUserId(userId)) throw problem(400, 'userId is missing: expected a non-empty string');
+  if (typeof text !== 'string') throw problem(400, 'text is missing: expected a string');
+  return { userId, text, requestId };
+};
+
+/** Asks another service; what it refuses is told to the one who asked here. */
+exports.post = async (url, value) => {
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(value),
+    signal: AbortSignal.timeout(5000),
+  }).catch((cause) => {
+    throw problem(502, `${url} cannot be reached: ${cause.cause?.message ?? cause.message}`);
+  });
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw problem(502, `${url} answered ${answer.status}: ${body.error ?? 'no reason'}`);
+  return body;
+};
+
+const running = new Set();
+
+/** Does the work, which takes its time, and tells the result. */
+exports.begin = ({ requestId, text }, tell) => {
+  const done = wait(number('JOB_MS', 1000))
+    .then(() => tell({ requestId, phase: 'done', result: text.toUpperCase() }))
+    .catch((error) => console.error(`job ${requestId}: ${error.message}`))
+    .finally(() => running.delete(done));
+  running.add(done);
+};
+
+/** Resolves when no job is running any more. */
+exports.allDone = () => Promise.all(running);

@@ -113,10 +113,12 @@ export class RedisAdapter implements ClosableAdapter {
   #begin(): void {
     this.#ready = true;
     this.#early.run();
+    this.#subscriptions.publishing = true;
   }
 
   #lose(): void {
     this.#ready = false;
+    this.#subscriptions.publishing = false;
     this.#early.fail(new ChannelError('there is no connection to Redis', 'refused'));
   }
 

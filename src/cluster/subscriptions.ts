@@ -8,6 +8,8 @@ interface Subscription {
   /** Hubs that want it. */
   users: number;
   stands: boolean;
+  /** Its hubs were told. */
+  told: boolean;
   waiting: (() => void)[];
 }
 
@@ -18,6 +20,7 @@ export class Subscriptions {
   readonly #onError: (error: unknown) => void;
   readonly #channels = new Map<string, Subscription>();
   #connected = false;
+  #publishing = false;
   #users = 0;
   #closed = false;
   /** Counts connections, so that an answer on an old one is not taken for the new one's. */
@@ -29,18 +32,27 @@ export class Subscriptions {
     this.#onError = onError;
   }
 
+  /**
+   * Whether there is a connection to publish on. A subscription is told to stand only when there is, so that who waits for
+   * it can publish; one that stands is not lost for want of it.
+   */
+  set publishing(publishing: boolean) {
+    this.#publishing = publishing;
+    for (const [channel, subscription] of this.#channels) this.#tellUp(channel, subscription);
+  }
+
   /** Resolves once the subscription stands. */
   add(channel: string): Promise<void> {
     this.#users += 1;
     let subscription = this.#channels.get(channel);
     if (subscription === undefined) {
-      subscription = { users: 0, stands: false, waiting: [] };
+      subscription = { users: 0, stands: false, told: false, waiting: [] };
       this.#channels.set(channel, subscription);
       if (this.#connected) this.#subscribe(channel, subscription);
     }
     const { waiting } = subscription;
     subscription.users += 1;
-    return subscription.stands ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
+    return subscription.told ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
   }
 
   /** One hub less wants the channel. */
@@ -68,8 +80,9 @@ export class Subscriptions {
     this.#connected = false;
     clearTimeout(this.#again);
     for (const [channel, subscription] of this.#channels) {
-      if (!subscription.stands) continue;
       subscription.stands = false;
+      if (!subscription.told) continue;
+      subscription.told = false;
       this.#tell('down', channel);
     }
   }
@@ -91,8 +104,7 @@ export class Subscriptions {
       () => {
         if (isOver()) return;
         subscription.stands = true;
-        for (const resolve of subscription.waiting.splice(0)) resolve();
-        this.#tell('up', channel);
+        this.#tellUp(channel, subscription);
       },
       (error: unknown) => {
         if (isOver()) return;
@@ -109,6 +121,13 @@ export class Subscriptions {
     const all = [...this.#channels.values()];
     if (all.some(({ stands }) => stands)) this.restore();
     else if (all.length > 0) this.#link.renew();
+  }
+
+  #tellUp(channel: string, subscription: Subscription): void {
+    if (!this.#publishing || !subscription.stands || subscription.told) return;
+    subscription.told = true;
+    for (const resolve of subscription.waiting.splice(0)) resolve();
+    this.#tell('up', channel);
   }
 
   #tell(state: 'up' | 'down', channel: string): void {

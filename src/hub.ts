@@ -74,7 +74,7 @@ export class Hub implements BusHost {
       heartbeat: (connectionSettings) => heartbeats.of(connectionSettings),
       positionId: () => this.#localIds.next() ?? this.#markIds(),
     });
-    this.#reception = new Reception(this.#delivery, this.#instanceId, this.#counters, settings);
+    this.#reception = new Reception(this.#delivery, this.#counters, settings);
     heartbeats.of(this.#readRegistration(undefined).settings);
     const publishing = this.#openBus(settings);
     this.#bus = publishing?.bus;
@@ -142,8 +142,8 @@ export class Hub implements BusHost {
 
   /** @param userId - absent for all */
   close(userId: string | undefined): number {
-    const leaving = userId === undefined ? this.registry.all : this.registry.users.get(userId);
-    const connections = [...(leaving ?? [])];
+    const leaving = userId === undefined ? this.registry.all : this.registry.users.of(userId);
+    const connections = [...leaving];
     for (const connection of connections) connection.close('server');
     return connections.length;
   }
@@ -207,7 +207,7 @@ export class Hub implements BusHost {
   }
 
   obey(command: Command): number {
-    const connections = [...(this.registry.users.get(command.target) ?? [])];
+    const connections = [...this.registry.users.of(command.target)];
     if (command.type === 'close' && command.reason !== undefined) {
       const text = JSON.stringify({ reason: command.reason });
       this.#delivery.fanOut(connections, encodeEvent({ event: 'server:close', text }, 0));

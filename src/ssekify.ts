@@ -228,19 +228,20 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
 
   /** How many connections a user has on this instance; 0 for an unusable id. */
   getUserConnectionCount(userId: UserId): number {
-    return this.#hub.registry.users.get(nameOf(userId) ?? '')?.size ?? 0;
+    return this.#hub.registry.users.countOf(nameOf(userId) ?? '');
   }
 
   /** The ids of a user's connections on this instance; none for an unusable id. */
   getUserConnectionIds(userId: UserId): ConnectionId[] {
-    const connections = this.#hub.registry.users.get(nameOf(userId) ?? '') ?? [];
+    const connections = this.#hub.registry.users.of(nameOf(userId) ?? '');
     return [...connections].map(({ connId }) => connId);
   }
 
   /** Every user of this instance with the number of their connections; the object has no prototype. */
   getAllUsersConnectionStats(): Record<string, number> {
     const counts: Record<string, number> = Object.create(null);
-    for (const [userId, connections] of this.#hub.registry.users) counts[userId] = connections.size;
+    const { users } = this.#hub.registry;
+    for (const userId of users.names()) counts[userId] = users.countOf(userId);
     return counts;
   }
 
@@ -251,11 +252,11 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
 
   /** The rooms of this instance that have a connection in them. */
   getRooms(): string[] {
-    return [...this.#hub.registry.rooms.keys()];
+    return [...this.#hub.registry.rooms.names()];
   }
 
   /** How many connections of this instance are in a room; 0 for an unusable name. */
   getRoomConnectionCount(room: RoomName): number {
-    return this.#hub.registry.rooms.get(nameOf(room) ?? '')?.size ?? 0;
+    return this.#hub.registry.rooms.countOf(nameOf(room) ?? '');
   }
 }

@@ -2,6 +2,7 @@ import type { Registration } from '../options.js';
 import type { RefusalReason } from '../types.js';
 import { type HeaderChange, STREAM_HEADERS } from '../wire/head.js';
 import type { Registry } from './registry.js';
+import { hadSink } from './sinks/node-sink.js';
 import { answer, isGone, type RawResponse, sendHead } from './sinks/response.js';
 
 /** What decides whether a connection is let in. */
@@ -11,9 +12,6 @@ export interface AdmissionRules {
   maxConnections: number | undefined;
   maxConnectionsPerUser: number | undefined;
 }
-
-/** Responses that carry a stream, of any hub. */
-const registered = new WeakSet<RawResponse>();
 
 const REFUSAL_HEADERS: readonly HeaderChange[] = [
   { name: 'Content-Type', value: 'text/plain; charset=utf-8' },
@@ -35,7 +33,7 @@ export function admit(
 ): RefusalReason | undefined {
   const streamHeaders = [...STREAM_HEADERS, ...headers];
   if (isGone(res)) return 'gone';
-  if (registered.has(res)) return 'duplicate';
+  if (hadSink(res)) return 'duplicate';
   if (res.req?.method === 'HEAD') {
     answer(res, 200, streamHeaders);
     return 'head';
@@ -50,7 +48,7 @@ export function admit(
     answer(res, 200, streamHeaders, `retry: ${jitteredRetry(settings.retryMs)}\n\n`);
     return draining ? 'draining' : 'limit';
   }
-  const own = registry.users.get(userId)?.size ?? 0;
+  const own = registry.users.countOf(userId);
   if (maxConnectionsPerUser !== undefined && own >= maxConnectionsPerUser) {
     const retryAfter = { name: 'Retry-After', value: Math.ceil(jitteredRetry(settings.retryMs) / 1000) };
     // In a stream that has begun this would be read as a field.
@@ -59,6 +57,5 @@ export function admit(
     return 'user-limit';
   }
   sendHead(res, 200, streamHeaders);
-  registered.add(res);
   return undefined;
 }

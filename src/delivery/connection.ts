@@ -12,6 +12,7 @@ import type { Sink, SinkOwner } from './sinks/sink.js';
 
 /** What connections share, and whom they tell. */
 export interface ConnectionHost {
+  readonly instanceId: string;
   readonly clock: Clock;
   readonly flusher: Flusher;
   /** Counts what a connection refused or dropped, and how far its queue grew. */
@@ -32,9 +33,10 @@ const BEHIND_BYTES = 64 * 1024;
 /** A write to a client that keeps up; joining more would only cost memory. */
 const JOIN_BYTES = 1024 * 1024;
 
+const NEVER = Number.POSITIVE_INFINITY;
+
 /** One client: its place in the stream, what waits for it, and its end. */
 export class Connection implements Flushable, Wakeable, SinkOwner {
-  readonly connId: ConnectionId;
   readonly userId: string;
   readonly settings: ConnectionSettings;
   /** Names of the rooms it is in; made with the first. The registry keeps it. */
@@ -49,6 +51,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   wakeSlot: number | undefined;
 
   readonly #host: ConnectionHost;
+  readonly #number: number;
   #sink: Sink | undefined;
   #state: 'open' | 'ending' | 'ended' = 'open';
   /** Frames of this tick for a client that keeps up. */
@@ -63,6 +66,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   #behind = false;
   #pingDue = false;
   #pingAt: number;
+  /** 0 = it lives on. */
   #endsAt: number;
   /** While data waits: whether the socket takes it. */
   #progress: Progress | undefined;
@@ -73,19 +77,24 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   /** Order of the newest frame with an id that it accepted. */
   #cursor = 0;
 
-  constructor(host: ConnectionHost, connId: string, userId: string, settings: ConnectionSettings, lastEventId = '') {
+  constructor(host: ConnectionHost, number: number, userId: string, settings: ConnectionSettings, lastEventId = '') {
     this.#host = host;
-    this.connId = connId;
+    this.#number = number;
     this.userId = userId;
     this.settings = settings;
     this.#sentId = lastEventId;
     const { keepAliveMs, maxLifetimeMs } = settings;
-    const now = host.clock.now();
+    // Whole milliseconds: V8 keeps them in the object, and fractions beside it.
+    const now = Math.round(host.clock.now());
     this.connectedAt = now;
-    this.#pingAt = keepAliveMs === 0 ? Number.POSITIVE_INFINITY : now + keepAliveMs;
+    this.#pingAt = keepAliveMs === 0 ? NEVER : now + keepAliveMs;
     // Up to 10 % less, so that clients that came together do not leave together; 1 % is for the clock's slots.
-    this.#endsAt =
-      maxLifetimeMs === undefined ? Number.POSITIVE_INFINITY : now + maxLifetimeMs * (0.99 - Math.random() * 0.09);
+    this.#endsAt = maxLifetimeMs === undefined ? 0 : Math.round(now + maxLifetimeMs * (0.99 - Math.random() * 0.09));
+  }
+
+  /** Unique across instances. Made when asked for: most connections are never asked. */
+  get connId(): ConnectionId {
+    return `${this.#host.instanceId}-${this.#number.toString(36)}`;
   }
 
   get open(): boolean {
@@ -101,7 +110,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   start(sink: Sink, first: Frame): void {
     this.#sink = sink;
     this.#write(new Chunk(first), first);
-    this.#wakeAt(Math.min(this.#pingAt, this.#endsAt));
+    this.#wakeAt(Math.min(this.#pingAt, this.#endsAt || NEVER));
   }
 
   /** Takes one frame for the client. */
@@ -200,21 +209,21 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
       else this.destroy();
       return undefined;
     }
-    if (now >= this.#endsAt) {
-      this.#endsAt = Number.POSITIVE_INFINITY;
+    if (this.#endsAt !== 0 && now >= this.#endsAt) {
+      this.#endsAt = 0;
       this.close('lifetime');
     }
     if (this.#state === 'open' && now >= this.#pingAt) {
-      this.#pingAt = now + this.settings.keepAliveMs;
+      this.#pingAt = Math.round(now) + this.settings.keepAliveMs;
       if (!this.#stalled) {
         this.#pingDue = true;
         this.#host.flusher.mark(this);
       }
     }
-    const pingAt = this.#state === 'open' ? this.#pingAt : Number.POSITIVE_INFINITY;
-    const lookAt = this.#progress?.nextLook(now) ?? Number.POSITIVE_INFINITY;
-    const next = Math.min(pingAt, this.#endsAt, lookAt);
-    return next === Number.POSITIVE_INFINITY ? undefined : next;
+    const pingAt = this.#state === 'open' ? this.#pingAt : NEVER;
+    const lookAt = this.#progress?.nextLook(now) ?? NEVER;
+    const next = Math.min(pingAt, this.#endsAt || NEVER, lookAt);
+    return next === NEVER ? undefined : next;
   }
 
   /** Takes a last word, which costs no frame its place. */
@@ -317,7 +326,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   }
 
   #wakeAt(at: number): void {
-    if (at !== Number.POSITIVE_INFINITY) this.#host.clock.wakeAt(this, at);
+    if (at !== NEVER) this.#host.clock.wakeAt(this, at);
   }
 
   #finish(): void {

@@ -31,9 +31,10 @@ export class Delivery implements ConnectionHost {
   readonly flusher = new Flusher();
   readonly replay: Replay;
   readonly clock: Clock;
+  readonly instanceId: string;
   readonly #parts: DeliveryParts;
-  /** Connections whose responses are not over: the open ones and those that leave. */
-  readonly #present = new Set<Connection>();
+  /** Connections that take nothing any more, but whose responses are not over. */
+  readonly #leaving = new Set<Connection>();
   #whenEmpty: (() => void)[] = [];
   #order = 0;
   /** The latest id that stands for a place where no event is, and the place. */
@@ -42,6 +43,7 @@ export class Delivery implements ConnectionHost {
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
     this.clock = parts.clock;
+    this.instanceId = parts.instanceId;
     this.replay = new Replay(parts.limits, parts.clock);
   }
 
@@ -77,7 +79,6 @@ export class Delivery implements ConnectionHost {
 
   /** Takes a connection in: what it missed first, then it is live, in one step. */
   enter(connection: Connection, lastEventId: string | undefined, rooms: readonly string[], scopes: Scope[]): void {
-    this.#present.add(connection);
     let gap: GapReason | undefined;
     if (lastEventId !== undefined && lastEventId !== '') {
       const known = this.#positionOf(lastEventId, scopes);
@@ -123,12 +124,12 @@ export class Delivery implements ConnectionHost {
 
   /** Cuts off all whose responses are not over. */
   destroyAll(): void {
-    for (const connection of this.#present) connection.destroy();
+    for (const connection of [...this.registry.all, ...this.#leaving]) connection.destroy();
   }
 
   /** Resolves when no response is open. */
   whenEmpty(): Promise<void> {
-    if (this.#present.size === 0) return Promise.resolve();
+    if (this.#isEmpty()) return Promise.resolve();
     return new Promise((resolve) => this.#whenEmpty.push(resolve));
   }
 
@@ -156,6 +157,7 @@ export class Delivery implements ConnectionHost {
     const { counters, reporter } = this.#parts;
     if (!this.registry.all.has(connection)) return;
     this.registry.remove(connection);
+    this.#leaving.add(connection);
     if (reason === 'backpressure') counters.disconnectedByBackpressure += 1;
     if (reason === 'stalled') counters.disconnectedByStall += 1;
     const { userId, connId, connectedAt } = connection;
@@ -168,17 +170,21 @@ export class Delivery implements ConnectionHost {
   }
 
   gone(connection: Connection): void {
-    this.#present.delete(connection);
-    if (this.#present.size > 0) return;
+    this.#leaving.delete(connection);
+    if (!this.#isEmpty()) return;
     const waiting = this.#whenEmpty;
     this.#whenEmpty = [];
     for (const resolve of waiting) resolve();
   }
 
+  #isEmpty(): boolean {
+    return this.registry.all.size === 0 && this.#leaving.size === 0;
+  }
+
   #targets(scope: Scope): Iterable<Connection> {
     if (scope.kind === 'all') return this.registry.all;
-    const map = scope.kind === 'user' ? this.registry.users : this.registry.rooms;
-    return map.get(scope.name) ?? [];
+    const members = scope.kind === 'user' ? this.registry.users : this.registry.rooms;
+    return members.of(scope.name);
   }
 
   /** An id another instance gave to a local event says, before its suffix, which published event it followed. */

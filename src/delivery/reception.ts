@@ -9,8 +9,6 @@ import type { Delivery } from './delivery.js';
 import { EVERYONE, roomScope, userScope } from './scope.js';
 import { NodeSink } from './sinks/node-sink.js';
 import type { RawResponse } from './sinks/response.js';
-import type { Sink } from './sinks/sink.js';
-import { chunkedSocketOf, SocketSink } from './sinks/socket-sink.js';
 
 /** How a request for a stream was answered. */
 export interface Received {
@@ -23,7 +21,6 @@ export interface Received {
 /** Receives responses: lets them in or sends them away, and connects those that are in. */
 export class Reception {
   readonly #delivery: Delivery;
-  readonly #instanceId: string;
   readonly #counters: Counters;
   readonly #limits: Pick<AdmissionRules, 'maxConnections' | 'maxConnectionsPerUser'>;
   #connections = 0;
@@ -32,12 +29,10 @@ export class Reception {
 
   constructor(
     delivery: Delivery,
-    instanceId: string,
     counters: Counters,
     limits: Pick<AdmissionRules, 'maxConnections' | 'maxConnectionsPerUser'>,
   ) {
     this.#delivery = delivery;
-    this.#instanceId = instanceId;
     this.#counters = counters;
     this.#limits = limits;
   }
@@ -54,9 +49,10 @@ export class Reception {
     if (refused !== undefined) return { lastEventId, refused };
 
     this.#connections += 1;
-    const connId = `${this.#instanceId}-${this.#connections.toString(36)}`;
-    const connection = new Connection(delivery, connId, userId, settings, lastEventId);
-    connection.start(this.#openSink(res, connection), encodeRetry(settings.retryMs));
+    const connection = new Connection(delivery, this.#connections, userId, settings, lastEventId);
+    const sink = new NodeSink(res, connection);
+    connection.start(sink, encodeRetry(settings.retryMs));
+    this.#counters.sinks[sink.direct ? 'socket' : 'response'] += 1;
     // A made-up response may fail at the first write.
     if (!connection.open) return { lastEventId, refused: 'gone' };
     const scopes = [EVERYONE, userScope(userId), ...rooms.map(roomScope)];
@@ -64,18 +60,4 @@ export class Reception {
     if (signal !== undefined) connection.endWith(signal);
     return { lastEventId, connection };
   }
-
-  /** The fast way where it is one, and else the plain way, which is always right. */
-  #openSink(res: RawResponse, connection: Connection): Sink {
-    const socket = plainOnly() ? undefined : chunkedSocketOf(res);
-    if (socket === undefined) {
-      this.#counters.sinks.response += 1;
-      return new NodeSink(res, connection);
-    }
-    this.#counters.sinks.socket += 1;
-    return new SocketSink(res, socket, connection);
-  }
 }
-
-/** Lets the whole test suite run on the plain way, and a user rule the fast one out when something looks wrong. */
-const plainOnly = () => process.env.SSEKIFY_SINK === 'response';

@@ -71,6 +71,7 @@ function connect(settings: ConnectionSettings) {
   const flusher = new ManualFlusher();
   const counts = { oldest: 0, newest: 0, left: 0, gone: 0 };
   const host: ConnectionHost = {
+    instanceId: 'test',
     clock: new Clock(),
     flusher,
     dropped: (oldest, newest) => {
@@ -88,7 +89,7 @@ function connect(settings: ConnectionSettings) {
       counts.gone += 1;
     },
   };
-  const connection = new Connection(host, 'c', 'ann', settings);
+  const connection = new Connection(host, 1, 'ann', settings);
   connection.start(sink, encodeRetry(0));
   return { sink, flusher, counts, connection };
 }

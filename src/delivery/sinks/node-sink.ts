@@ -1,5 +1,6 @@
 import { OutgoingMessage } from 'node:http';
 import type { Chunk } from '../chunk.js';
+import { chunkedSocketOf, framed, type ServerSocket } from './chunked-socket.js';
 import { type RawResponse, type RawSocket, socketOf, streamOf } from './response.js';
 import type { Sink, SinkOwner } from './sink.js';
 
@@ -9,21 +10,37 @@ const HTTP2_CANCEL = 8;
 /** Node's own `flush` is a deprecated name of `flushHeaders`, and warns; only that of compressing middleware is meant. */
 const NODE_FLUSH: unknown = Reflect.get(OutgoingMessage.prototype, 'flush');
 
-/**
- * The first sink on a socket, each linked to the next; there are several when requests were pipelined. The listeners on the
- * socket are shared, so that a client which pipelines many requests does not add one of each per request.
- */
-const firstOn = new WeakMap<RawSocket, NodeSink>();
+/** Where a response or a socket keeps its sink; a property costs less than a table beside. */
+const SINK = Symbol('ssekify.sink');
 
-/** Writes through the public methods of a response: right for HTTP/1.x, HTTP/2, and any wrapped or made-up one. */
+/** A response or socket that may have a sink. On a socket it is the first of those linked, one for each pipelined request. */
+interface Host {
+  [SINK]?: NodeSink | undefined;
+}
+
+/** Whether a response was given to a sink, of any hub, at any time. */
+export function hadSink(res: RawResponse): boolean {
+  return SINK in res;
+}
+
+/**
+ * Writes through the public methods of a response: right for HTTP/1.x, HTTP/2, and any wrapped or made-up one. Where it is
+ * safe, it writes ready-made chunks to the socket underneath instead.
+ */
 export class NodeSink implements Sink {
-  readonly #res: RawResponse;
-  readonly #socket: RawSocket | undefined;
+  readonly #res: RawResponse & Host;
+  readonly #socket: (RawSocket & Host) | undefined;
   readonly #owner: SinkOwner;
   /** Whether it waits behind another response on its socket; such a one is not told when the socket closes. */
   readonly #queued: boolean;
+  /** Where chunks are written ready-made; known after the head has left with the first write. */
+  #direct: ServerSocket | undefined;
+  #begun = false;
   #nextOn: NodeSink | undefined;
-  /** Made when a write is first answered `false`, which most responses never do. */
+  /**
+   * Made when a write is first answered `false`, which most responses never do. A closure, since compressing middleware moves
+   * the listener to a stream of its own.
+   */
   #onDrain: (() => void) | undefined;
   #ended = false;
 
@@ -32,13 +49,32 @@ export class NodeSink implements Sink {
     this.#owner = owner;
     this.#socket = socketOf(res);
     this.#queued = this.#socket !== undefined && !res.socket;
-    res.on?.('close', this.#onClose);
-    res.on?.('error', this.#onError);
+    this.#res[SINK] = this;
+    res.on?.('close', onClose);
+    res.on?.('error', onError);
     if (this.#socket !== undefined) this.#attachTo(this.#socket);
   }
 
+  /** Whether it writes to the socket. */
+  get direct(): boolean {
+    return this.#direct !== undefined;
+  }
+
   write(chunk: Chunk): boolean {
-    return this.#write(chunk.shared ? chunk.bytes : chunk.text, chunk.encoding);
+    const socket = this.#direct;
+    // The application may have ended the response, or its turn be over.
+    if (socket !== undefined && socket._httpMessage === this.#res && this.#res.writableEnded !== true) {
+      const more = chunk.shared ? socket.write(chunk.prepared(framed)) : socket.write(framed(chunk), chunk.encoding);
+      if (!more) this.#awaitDrain();
+      return more;
+    }
+    const more = this.#write(chunk.shared ? chunk.bytes : chunk.text, chunk.encoding);
+    if (!this.#begun) {
+      this.#begun = true;
+      this.#direct = chunkedSocketOf(this.#res);
+      if (this.#onDrain !== undefined) this.#direct?.on('drain', this.#onDrain);
+    }
+    return more;
   }
 
   writeBytes(bytes: Buffer): boolean {
@@ -81,7 +117,10 @@ export class NodeSink implements Sink {
   }
 
   detach(): void {
-    if (this.#onDrain !== undefined) this.#res.removeListener?.('drain', this.#onDrain);
+    if (this.#onDrain !== undefined) {
+      this.#res.removeListener?.('drain', this.#onDrain);
+      this.#direct?.removeListener('drain', this.#onDrain);
+    }
     if (this.#socket !== undefined) this.#detachFrom(this.#socket);
     // 'close' and 'error' stay until the response closes: a late write error must not end the process.
   }
@@ -97,30 +136,33 @@ export class NodeSink implements Sink {
       if (more !== false || res.on === undefined) return true;
     } catch {
       // Only a made-up response throws; the disconnect tells of it, and all others get their events.
-      this.#onError();
+      this.failed();
       return true;
     }
-    if (this.#onDrain === undefined) {
-      this.#onDrain = () => this.#owner.drained();
-      res.on('drain', this.#onDrain);
-    }
+    this.#awaitDrain();
     return false;
   }
 
-  #attachTo(socket: RawSocket): void {
-    const first = firstOn.get(socket);
+  #awaitDrain(): void {
+    if (this.#onDrain !== undefined) return;
+    this.#onDrain = () => this.#owner.drained();
+    this.#res.on?.('drain', this.#onDrain);
+    this.#direct?.on('drain', this.#onDrain);
+  }
+
+  #attachTo(socket: RawSocket & Host): void {
+    const first = socket[SINK];
     // A client that closes its half has left, even when it still could read.
     if (first === undefined) socket.on('end', leave);
     if (this.#queued && !NodeSink.queuedFrom(first)) socket.on('close', leave);
     this.#nextOn = first;
-    firstOn.set(socket, this);
+    socket[SINK] = this;
   }
 
-  #detachFrom(socket: RawSocket): void {
-    const first = firstOn.get(socket);
+  #detachFrom(socket: RawSocket & Host): void {
+    const first = socket[SINK];
     if (first === this) {
-      if (this.#nextOn === undefined) firstOn.delete(socket);
-      else firstOn.set(socket, this.#nextOn);
+      socket[SINK] = this.#nextOn;
     } else {
       let before = first;
       while (before !== undefined && before.#nextOn !== this) before = before.#nextOn;
@@ -128,7 +170,7 @@ export class NodeSink implements Sink {
       before.#nextOn = this.#nextOn;
     }
     this.#nextOn = undefined;
-    const left = firstOn.get(socket);
+    const left = socket[SINK];
     if (left === undefined) socket.removeListener('end', leave);
     if (this.#queued && !NodeSink.queuedFrom(left)) socket.removeListener('close', leave);
   }
@@ -146,20 +188,33 @@ export class NodeSink implements Sink {
     this.#res.destroy?.();
   }
 
-  readonly #onClose = () => {
-    this.#res.removeListener?.('close', this.#onClose);
-    this.#res.removeListener?.('error', this.#onError);
-    this.#owner.closed(this.#res.writableEnded === true ? 'server' : 'client');
-  };
+  /** The response is over. */
+  closed(): void {
+    const res = this.#res;
+    res.removeListener?.('close', onClose);
+    res.removeListener?.('error', onError);
+    res[SINK] = undefined;
+    this.#owner.closed(res.writableEnded === true ? 'server' : 'client');
+  }
 
-  readonly #onError = () => {
+  /** The response made an error of something. */
+  failed(): void {
     this.#owner.closed('error');
     if (this.#res.writableEnded !== true) this.#res.destroy?.();
-  };
+  }
 }
 
-function leave(this: RawSocket): void {
-  for (let sink = firstOn.get(this); sink !== undefined; sink = firstOn.get(this)) sink.left();
+// One function each for all responses: a closure for each listener would cost more than the sink itself.
+function onClose(this: Host): void {
+  this[SINK]?.closed();
+}
+
+function onError(this: Host): void {
+  this[SINK]?.failed();
+}
+
+function leave(this: Host): void {
+  for (let sink = this[SINK]; sink !== undefined; sink = this[SINK]) sink.left();
 }
 
 function property(object: unknown, name: string): unknown {

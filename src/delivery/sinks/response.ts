@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import { type OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import { SSEKifyError, show } from '../../errors.js';
 import type { HeaderChange, RequestHead } from '../../wire/head.js';
@@ -104,9 +104,35 @@ function setFraming(res: RawResponse, setHeader: NonNullable<RawResponse['setHea
   else if (res.hasHeader?.('Connection') !== true) setHeader('Connection', 'keep-alive');
 }
 
+/** Whether a response is Node's own with no header set yet; then headers need not be kept on it one by one. */
+function isBlank(res: RawResponse): res is ServerResponse {
+  return (
+    res instanceof ServerResponse &&
+    res.writeHead === ServerResponse.prototype.writeHead &&
+    res.getHeaderNames().length === 0
+  );
+}
+
+/** The headers that result when each change replaces those before it. */
+function headersOf(changes: readonly HeaderChange[]): OutgoingHttpHeaders {
+  const named = new Map<string, HeaderChange>();
+  for (const change of changes) named.set(change.name.toLowerCase(), change);
+  const headers: OutgoingHttpHeaders = Object.create(null);
+  for (const { name, value } of named.values()) {
+    if (value !== undefined) headers[name] = typeof value === 'object' ? [...value] : value;
+  }
+  return headers;
+}
+
 /** Sends status and headers, over what the application already set on the response. */
 export function sendHead(res: RawResponse, status: number, changes: readonly HeaderChange[]): void {
   if (res.headersSent === true) return;
+  if (isBlank(res)) {
+    const close = res.req.httpVersion === '1.0' || !res.shouldKeepAlive;
+    res.statusMessage = '';
+    res.writeHead(status, headersOf([...changes, { name: 'Connection', value: close ? 'close' : 'keep-alive' }]));
+    return;
+  }
   const http2 = streamOf(res) !== undefined;
   if (res.setHeader !== undefined) {
     res.removeHeader?.('Content-Length');

@@ -358,7 +358,7 @@ interface RegisteredConnectionHandle<Events extends object = UntypedEvents> {
   /**
    * Puts the connection in a room.
    * @returns whether that changed anything
-   * @throws {@link SSEKifyError} `INVALID_ROOM`
+   * @throws {@link SSEKifyError} `INVALID_ROOM`, `INVALID_OPTION`
    */
   join(room: RoomName, options?: JoinOptions): boolean;
   /**
@@ -370,7 +370,8 @@ interface RegisteredConnectionHandle<Events extends object = UntypedEvents> {
   /**
    * Sends to this connection alone, live: not recorded for replay, and without an automatic id.
    * @returns whether the connection accepted it
-   * @throws {@link SSEKifyError} `INVALID_EVENT`, `INVALID_ID`, `INVALID_RETRY`, `INVALID_TEXT`, `INVALID_OPTION`
+   * @throws {@link SSEKifyError} `INVALID_EVENT`, `INVALID_ID`, `INVALID_RETRY`, `INVALID_TEXT`, `INVALID_OPTION`,
+   * `REQUEST_ID_REQUIRED`
    */
   send<Name extends EventName<Events> = 'message'>(
     data: EventData<Events, Name>,
@@ -379,6 +380,7 @@ interface RegisteredConnectionHandle<Events extends object = UntypedEvents> {
   /**
    * Sends a comment, which no event listener sees; each of its lines becomes a comment line.
    * @returns whether the connection accepted it
+   * @throws {@link SSEKifyError} `INVALID_TEXT`
    */
   comment(text: string): boolean;
 }
@@ -748,7 +750,11 @@ interface SSEKifyOptions {
  */
 declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitter<SSEKifyEventMap<Events>> {
   #private;
-  /** @throws {@link SSEKifyError} `INVALID_OPTION`, naming the option, its value and what is allowed; `REDIS_CLIENT_MISSING` */
+  /**
+   * @throws {@link SSEKifyError} `INVALID_OPTION`, naming the option, its value and what is allowed; `INVALID_ROOM`,
+   * `INVALID_HEADER`, `INVALID_EVENT`, `NOT_SERIALIZABLE` or `PAYLOAD_TOO_LARGE` for what `connection` and `keepAliveEvent` say;
+   * `REDIS_CLIENT_MISSING`
+   */
   constructor(options?: SSEKifyOptions);
   /**
    * Makes a response a stream of this user: sends head and `retry:`, resends what the client missed, and delivers to it
@@ -756,8 +762,8 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
    *
    * @param res - the raw Node response of HTTP/1.x or HTTP/2 (Koa: `ctx.res`, Fastify: `reply.raw`)
    * @returns the connection; when it was refused (the response is answered then) an inert one, with `refused` saying why
-   * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_RESPONSE`, `INVALID_OPTION`, `INVALID_ROOM`,
-   * `INVALID_HEADER`, before anything is sent
+   * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_RESPONSE`, `INVALID_OPTION`, `INVALID_ROOM`, `INVALID_HEADER`,
+   * `INVALID_ID`, `INVALID_EVENT`, `NOT_SERIALIZABLE` or `PAYLOAD_TOO_LARGE` (of a `keepAliveEvent`), before anything is sent
    */
   registerConnection(userId: UserId, res: NodeResponse, options?: RegisterOptions): RegisteredConnectionHandle<Events>;
   /**

@@ -1,7 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 /** Tests of the built package, which spawn npm scripts or pack it: one file at a time, after the others. */
-const HEAVY = ['package', 'examples', 'docs', 'chaos'].map((folder) => `test/${folder}/**/*.test.ts`);
+const HEAVY = ['package', 'examples', 'docs', 'bench', 'topology', 'chaos'].map(
+  (folder) => `test/${folder}/**/*.test.ts`,
+);
 
 const inCi = process.env.CI === 'true';
 

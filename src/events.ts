@@ -42,6 +42,15 @@ export class Reporter {
     try {
       this.#emitter.emit(event, payload());
     } catch (cause) {
+      this.listenerFailed(event, cause);
+    }
+  }
+
+  /** Reports a listener that threw, or whose promise rejected. */
+  listenerFailed(event: string, cause: unknown): void {
+    if (event === 'error') {
+      process.emitWarning(`a listener of 'error' threw: ${String(cause)}`, 'SSEKifyWarning', 'LISTENER_FAILED');
+    } else {
       this.error(new SSEKifyError('LISTENER_FAILED', `a listener of '${event}' threw: ${String(cause)}`, { cause }));
     }
   }
@@ -58,7 +67,7 @@ export class Reporter {
     try {
       this.#emitter.emit('error', error);
     } catch (cause) {
-      process.emitWarning(`a listener of 'error' threw: ${String(cause)}`, 'SSEKifyWarning', 'LISTENER_FAILED');
+      this.listenerFailed('error', cause);
     }
   }
 }

@@ -227,6 +227,10 @@ export class Hub implements BusHost {
     } else this.#reporter.tell('publish', () => ({ ...received.about, ...received.command, data: null }));
   }
 
+  listenerFailed(event: string, cause: unknown): void {
+    this.#reporter.listenerFailed(event, cause);
+  }
+
   tear(): void {
     this.#delivery.tear();
   }

@@ -46,13 +46,20 @@ import type {
 export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter<SSEKifyEventMap<Events>> {
   readonly #hub: Hub;
 
-  /** @throws {@link SSEKifyError} `INVALID_OPTION`, naming the option, its value and what is allowed; `REDIS_CLIENT_MISSING` */
+  /**
+   * @throws {@link SSEKifyError} `INVALID_OPTION`, naming the option, its value and what is allowed; `INVALID_ROOM`,
+   * `INVALID_HEADER`, `INVALID_EVENT`, `NOT_SERIALIZABLE` or `PAYLOAD_TOO_LARGE` for what `connection` and `keepAliveEvent` say;
+   * `REDIS_CLIENT_MISSING`
+   */
   constructor(options?: SSEKifyOptions) {
-    super();
+    super({ captureRejections: true });
     this.#hub = new Hub(options, {
       emit: (event, payload) => EventEmitter.prototype.emit.call(this, event, payload),
       listens: (event) => EventEmitter.prototype.listenerCount.call(this, event) > 0,
     });
+    // Node calls this when a listener's promise rejects; it is reported as a listener that throws is.
+    const value = (error: unknown, event: unknown) => this.#hub.listenerFailed(String(event), error);
+    Object.defineProperty(this, EventEmitter.captureRejectionSymbol, { value });
   }
 
   /**
@@ -61,8 +68,8 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
    *
    * @param res - the raw Node response of HTTP/1.x or HTTP/2 (Koa: `ctx.res`, Fastify: `reply.raw`)
    * @returns the connection; when it was refused (the response is answered then) an inert one, with `refused` saying why
-   * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_RESPONSE`, `INVALID_OPTION`, `INVALID_ROOM`,
-   * `INVALID_HEADER`, before anything is sent
+   * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_RESPONSE`, `INVALID_OPTION`, `INVALID_ROOM`, `INVALID_HEADER`,
+   * `INVALID_ID`, `INVALID_EVENT`, `NOT_SERIALIZABLE` or `PAYLOAD_TOO_LARGE` (of a `keepAliveEvent`), before anything is sent
    */
   registerConnection(userId: UserId, res: NodeResponse, options?: RegisterOptions): RegisteredConnectionHandle<Events> {
     return this.#hub.register(userId, res, options);

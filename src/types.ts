@@ -155,7 +155,7 @@ export interface RegisteredConnectionHandle<Events extends object = UntypedEvent
   /**
    * Puts the connection in a room.
    * @returns whether that changed anything
-   * @throws {@link SSEKifyError} `INVALID_ROOM`
+   * @throws {@link SSEKifyError} `INVALID_ROOM`, `INVALID_OPTION`
    */
   join(room: RoomName, options?: JoinOptions): boolean;
   /**
@@ -167,7 +167,8 @@ export interface RegisteredConnectionHandle<Events extends object = UntypedEvent
   /**
    * Sends to this connection alone, live: not recorded for replay, and without an automatic id.
    * @returns whether the connection accepted it
-   * @throws {@link SSEKifyError} `INVALID_EVENT`, `INVALID_ID`, `INVALID_RETRY`, `INVALID_TEXT`, `INVALID_OPTION`
+   * @throws {@link SSEKifyError} `INVALID_EVENT`, `INVALID_ID`, `INVALID_RETRY`, `INVALID_TEXT`, `INVALID_OPTION`,
+   * `REQUEST_ID_REQUIRED`
    */
   send<Name extends EventName<Events> = 'message'>(
     data: EventData<Events, Name>,
@@ -176,6 +177,7 @@ export interface RegisteredConnectionHandle<Events extends object = UntypedEvent
   /**
    * Sends a comment, which no event listener sees; each of its lines becomes a comment line.
    * @returns whether the connection accepted it
+   * @throws {@link SSEKifyError} `INVALID_TEXT`
    */
   comment(text: string): boolean;
 }

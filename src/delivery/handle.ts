@@ -1,4 +1,5 @@
 import { flag, readOptions } from '../checks.js';
+import { SSEKifyError, show } from '../errors.js';
 import { checkRoom } from '../names.js';
 import type {
   EventData,
@@ -74,7 +75,10 @@ export class ConnectionHandle<Events extends object> implements RegisteredConnec
   }
 
   comment(text: string): boolean {
-    return this.#delivery.fanOut([this.#connection], encodeComment(String(text))) === 1;
+    if (typeof text !== 'string') {
+      throw new SSEKifyError('INVALID_TEXT', `a comment is ${show(text)}: expected a string.`);
+    }
+    return this.#delivery.fanOut([this.#connection], encodeComment(text)) === 1;
   }
 }
 

@@ -11,7 +11,7 @@ const sources = readSources();
 const LAYERS: readonly (readonly string[])[] = [
   ['types.ts', 'errors.ts'],
   ['wire/'],
-  ['checks.ts'],
+  ['checks.ts', 'aging-map.ts'],
   ['names.ts'],
   ['stamp/', 'delivery/', 'cluster/'],
   ['options.ts', 'events.ts', 'stats.ts'],

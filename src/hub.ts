@@ -1,7 +1,7 @@
 import { flag, milliseconds, readOptions } from './checks.js';
 import { Bus, type BusHost } from './cluster/bus.js';
 import { NO_BUS } from './cluster/bus-stats.js';
-import { type Command, type Envelope, envelopeOf, type Received } from './cluster/envelope.js';
+import { aboutOf, type Command, envelopeOf, type Received } from './cluster/envelope.js';
 import { createIORedisAdapter } from './cluster/ioredis.js';
 import { Loopback } from './cluster/loopback.js';
 import { Publisher } from './cluster/publisher.js';
@@ -117,7 +117,8 @@ export class Hub implements BusHost {
       if (this.#over) throw shutDown('publish');
       if (this.#publisher !== undefined) return this.#publisher.publish(scope, data, wish);
       const event = this.#stamper.stamp(data, wish, () => this.#stamper.newId());
-      this.#tellPublish(scope, event, { v: 1, at: Date.now(), origin: this.#instanceId });
+      const origin = this.#instanceId;
+      this.#reporter.tell('publish', () => envelopeOf(scope, event, { v: 1, at: Date.now(), origin }));
       this.#deliver(scope, encodeEvent(event, this.#delivery.nextOrder()));
       return Promise.resolve({ id: event.id });
     });
@@ -223,8 +224,8 @@ export class Hub implements BusHost {
   heard(received: Received): void {
     if ('event' in received) {
       this.#stamper.see(received.data);
-      this.#tellPublish(received.scope, received.event, received.about);
-    } else this.#reporter.tell('publish', () => ({ ...received.about, ...received.command, data: null }));
+      this.#reporter.tell('publish', () => envelopeOf(received.scope, received.event, aboutOf(received)));
+    } else this.#reporter.tell('publish', () => ({ ...aboutOf(received), ...received.command, data: null }));
   }
 
   listenerFailed(event: string, cause: unknown): void {
@@ -292,10 +293,6 @@ export class Hub implements BusHost {
         : { scope: 'room', room: scope.name, count };
     });
     return count;
-  }
-
-  #tellPublish(scope: Scope, event: WireEvent, about: Partial<Envelope>): void {
-    this.#reporter.tell('publish', () => envelopeOf(scope, event, about));
   }
 
   /** Runs what gives a promise: what it throws rejects, and every rejection is reported and may be left unawaited. */

@@ -220,9 +220,14 @@ export class Bus implements Wakeable {
 
   #deliverHere(publication: Publication): void {
     if (this.#recent.has(publication.key)) return;
-    publication.deliverHere();
-    // Only now: the number it may have got from memory may have made its id.
-    this.#recent.add(publication.key);
+    try {
+      publication.deliverHere();
+      // Only now: the number it may have got from memory may have made its id.
+      this.#recent.add(publication.key);
+    } catch (error) {
+      // The application's serializer may refuse another number than the one it has seen.
+      this.#onError(error);
+    }
   }
 
   #onMessage(channel: string, message: string): void {

@@ -2,6 +2,7 @@ const MAX_DEPTH = 512;
 
 /** Whether brackets nest deeper than instances accept; most text has too few of them for that, which is seen quickly. */
 export function isTooDeep(json: string): boolean {
+  if (json.length <= MAX_DEPTH) return false;
   let brackets = 0;
   for (const bracket of ['{', '[']) {
     for (let at = json.indexOf(bracket); at !== -1 && brackets <= MAX_DEPTH; at = json.indexOf(bracket, at + 1)) {

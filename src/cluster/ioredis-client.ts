@@ -3,9 +3,12 @@ import { hasMethods } from '../checks.js';
 /** A client of the package `ioredis`, as far as the adapter uses it: a `Redis`, or a `Cluster`. */
 export interface IORedisClient {
   readonly status: string;
+  /** The connection's socket, where it has one. */
+  readonly stream?: unknown;
   readonly isCluster?: boolean;
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   duplicate(...args: unknown[]): unknown;
+  connect(): Promise<unknown>;
   disconnect(reconnect?: boolean): unknown;
   subscribe(...channels: string[]): Promise<unknown>;
   unsubscribe(...channels: string[]): Promise<unknown>;
@@ -18,7 +21,7 @@ export interface ClusterClient extends IORedisClient {
   refreshSlotsCache(callback: (error?: unknown) => void): void;
 }
 
-const METHODS = ['on', 'duplicate', 'disconnect', 'subscribe', 'unsubscribe', 'call'];
+const METHODS = ['on', 'duplicate', 'connect', 'disconnect', 'subscribe', 'unsubscribe', 'call'];
 
 export function isClient(value: unknown): value is IORedisClient {
   return hasMethods(value, METHODS);

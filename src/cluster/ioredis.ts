@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { isRecord } from '../checks.js';
 import { SSEKifyError, show } from '../errors.js';
 import { ClusterSubscriber } from './cluster-subscriber.js';
@@ -11,6 +12,7 @@ export type { IORedisClient } from './ioredis-client.js';
 /** What {@link createIORedisAdapter} takes. */
 export type IORedisTarget = string | IORedisClient | Readonly<Record<string, unknown>>;
 
+const ONCE_MORE_MS = 500;
 const backOff = (attempt: number) => Math.min(attempt * 50, 500);
 
 /**
@@ -102,8 +104,17 @@ export function createIORedisAdapter(target: IORedisTarget): ClosableAdapter {
   return new RedisAdapter(new IORedisLink(publisher), subscriber);
 }
 
+/** Lets what is called in one tick leave in one write, in order; each write by itself costs as much as all the rest. */
+function gather(stream: unknown): void {
+  if (!(stream instanceof Socket) || stream.writableCorked > 0) return;
+  stream.cork();
+  process.nextTick(() => stream.uncork());
+}
+
 class IORedisLink implements Link {
   readonly #client: IORedisClient;
+  #over = false;
+  #onceMore: NodeJS.Timeout | undefined;
 
   constructor(client: IORedisClient) {
     this.#client = client;
@@ -121,7 +132,10 @@ class IORedisLink implements Link {
     const client = this.#client;
     client.on('ready', ready);
     client.on('close', lost);
-    client.on('end', lost);
+    client.on('end', () => {
+      lost();
+      this.#connectOnceMore(error);
+    });
     client.on('error', (cause) => {
       if (!this.alive) lost();
       error(cause);
@@ -130,6 +144,7 @@ class IORedisLink implements Link {
   }
 
   call(command: string, ...args: string[]): Promise<unknown> {
+    gather(this.#client.stream);
     return this.#client.call(command, ...args);
   }
 
@@ -152,6 +167,21 @@ class IORedisLink implements Link {
   }
 
   end(): void {
+    this.#over = true;
+    clearTimeout(this.#onceMore);
     this.#client.disconnect();
+  }
+
+  /**
+   * The client has given up: its retry strategy says so, or, as ioredis does then for good, because Sentinel told of the
+   * failover just while it was asking a sentinel.
+   */
+  #connectOnceMore(error: LinkEvents['error']): void {
+    if (this.#over) return;
+    clearTimeout(this.#onceMore);
+    this.#onceMore = setTimeout(() => {
+      this.#client.connect().catch(error);
+    }, ONCE_MORE_MS);
+    this.#onceMore.unref();
   }
 }

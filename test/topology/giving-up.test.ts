@@ -1,0 +1,56 @@
+import { Cluster, Redis } from 'ioredis';
+import { Redis as Redis5 } from 'ioredis5';
+import { describe, expect, it } from 'vitest';
+import { createIORedisAdapter, type IORedisTarget } from '../../src/index.js';
+import { atEnd } from '../helpers/cleanup.js';
+import { openStream } from '../helpers/client.js';
+import { startCluster } from '../helpers/cluster.js';
+import { program } from '../helpers/programs.js';
+import { startRedis } from '../helpers/redis.js';
+import { serveHub } from '../helpers/server.js';
+
+const redis = program('redis-server');
+const PATIENCE = { timeout: 30_000, interval: 20 };
+
+const retryStrategy = () => null;
+
+const targets: [string, (port: number) => IORedisTarget][] = [
+  ['options', (port) => ({ port, retryStrategy })],
+  ['a client of ioredis 6', (port) => new Redis({ port, retryStrategy, lazyConnect: true })],
+  ['a client of ioredis 5', (port) => new Redis5({ port, retryStrategy, lazyConnect: true })],
+];
+
+describe.skipIf(redis.skip)('a client that gives up after its first lost connection', { timeout: 60_000 }, () => {
+  it.each(targets)('is made to connect again, given as %s', async (_given, targetOf) => {
+    const server = await startRedis();
+    const hub = await serveHub({ hub: { redis: createIORedisAdapter(targetOf(server.port)) } });
+    hub.sse.on('error', () => undefined);
+    await hub.sse.ready();
+    const stream = await openStream(`${hub.url}/ann`);
+    await server.kill();
+    await expect.poll(() => hub.sse.stats().bus.state, PATIENCE).toBe('down');
+    await server.start();
+    await hub.sse.ready();
+    await expect
+      .poll(() => hub.sse.publishToUser('ann', 1, { id: 'one' }).then(() => 'taken', String), PATIENCE)
+      .toBe('taken');
+    await stream.received(1);
+    expect(stream.events).toHaveLength(1);
+  });
+
+  it('is made to connect again on a Cluster', async () => {
+    const cluster = await startCluster();
+    const client = new Cluster([...cluster.addresses], { clusterRetryStrategy: retryStrategy, lazyConnect: true });
+    atEnd(() => client.disconnect());
+    const hub = await serveHub({ hub: { redis: createIORedisAdapter(client) } });
+    hub.sse.on('error', () => undefined);
+    await hub.sse.ready();
+    for (const node of cluster.nodes) await node.kill();
+    await expect.poll(() => hub.sse.stats().bus.state, PATIENCE).toBe('down');
+    // So that the client finds no node left.
+    await expect(hub.sse.publishToUser('ann', 0)).rejects.toMatchObject({ delivered: 0 });
+    for (const node of cluster.nodes) await node.start();
+    await hub.sse.ready();
+    await expect.poll(() => hub.sse.publishToUser('ann', 1).then(() => 'taken', String), PATIENCE).toBe('taken');
+  });
+});

@@ -3,8 +3,6 @@ import { hasMethods } from '../checks.js';
 /** A client of the package `ioredis`, as far as the adapter uses it: a `Redis`, or a `Cluster`. */
 export interface IORedisClient {
   readonly status: string;
-  /** The connection's socket, where it has one. */
-  readonly stream?: unknown;
   readonly isCluster?: boolean;
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   duplicate(...args: unknown[]): unknown;

@@ -1,4 +1,3 @@
-import { Socket } from 'node:net';
 import { isRecord } from '../checks.js';
 import { SSEKifyError, show } from '../errors.js';
 import { ClusterSubscriber } from './cluster-subscriber.js';
@@ -104,13 +103,6 @@ export function createIORedisAdapter(target: IORedisTarget): ClosableAdapter {
   return new RedisAdapter(new IORedisLink(publisher), subscriber);
 }
 
-/** Lets what is called in one tick leave in one write, in order; each write by itself costs as much as all the rest. */
-function gather(stream: unknown): void {
-  if (!(stream instanceof Socket) || stream.writableCorked > 0) return;
-  stream.cork();
-  process.nextTick(() => stream.uncork());
-}
-
 class IORedisLink implements Link {
   readonly #client: IORedisClient;
   #over = false;
@@ -144,7 +136,6 @@ class IORedisLink implements Link {
   }
 
   call(command: string, ...args: string[]): Promise<unknown> {
-    gather(this.#client.stream);
     return this.#client.call(command, ...args);
   }
 

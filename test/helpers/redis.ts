@@ -21,6 +21,8 @@ export async function freePort(): Promise<number> {
 export interface RedisServer {
   readonly port: number;
   readonly url: string;
+  /** Of its process, while it runs. */
+  readonly pid: number | undefined;
   /** Stops it as `kill -9` does, or with another signal. */
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again on the same port. */
@@ -31,7 +33,7 @@ export interface RedisServer {
 
 /** A real redis-server on a free port, without persistence unless asked for; stopped when the test ends. */
 export async function startRedis(options: readonly string[] = []): Promise<RedisServer> {
-  const port = await freePort();
+  let port = await freePort();
   const dir = await mkdtemp(join(tmpdir(), 'ssekify-redis-'));
   let child: ChildProcess | undefined;
   const start = async () => {
@@ -55,7 +57,11 @@ export async function startRedis(options: readonly string[] = []): Promise<Redis
     child.kill(signal);
     await exited;
   };
-  await start();
+  await start().catch(async () => {
+    // Somebody else was quicker to take the port.
+    port = await freePort();
+    await start();
+  });
   atEnd(async () => {
     await kill();
     await rm(dir, { recursive: true, force: true });
@@ -63,6 +69,9 @@ export async function startRedis(options: readonly string[] = []): Promise<Redis
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
+    get pid() {
+      return child?.pid;
+    },
     kill,
     start,
     client() {

@@ -1,20 +1,33 @@
 /** What entry and business services have in common: the job that one asks the other for. */
+const { randomUUID } = require('node:crypto');
 const { setTimeout: wait } = require('node:timers/promises');
 const { number } = require('./config');
-const { bodyOf, problem } = require('./app');
+const { bodyOf, openStream, problem } = require('./app');
 
 const isUserId = (value) => (typeof value === 'string' && value !== '') || Number.isFinite(value);
 
 /** The job in a body: `{ userId, text, requestId? }`. */
-exports.jobIn = (req) => {
+function jobIn(req) {
   const { userId, text, requestId } = bodyOf(req);
   if (!isUserId(userId)) throw problem(400, 'userId is missing: expected a non-empty string');
   if (typeof text !== 'string') throw problem(400, 'text is missing: expected a string');
   return { userId, text, requestId };
+}
+exports.jobIn = jobIn;
+
+/** The routes of an entry service: streams, and a job for the business service, answered before it is done. */
+exports.addEntryRoutes = (app, sse, business) => {
+  app.get('/sse', (req, res) => openStream(sse, req, res));
+  app.post('/start', async (req, res) => {
+    const job = { ...jobIn(req), requestId: randomUUID() };
+    await post(`${business}/process`, job);
+    res.status(202).json({ requestId: job.requestId });
+  });
+  app.get('/stats', (_req, res) => res.json(sse.stats()));
 };
 
 /** Asks another service; what it refuses is told to the one who asked here. */
-exports.post = async (url, value) => {
+async function post(url, value) {
   const answer = await fetch(url, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
@@ -26,7 +39,8 @@ exports.post = async (url, value) => {
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw problem(502, `${url} answered ${answer.status}: ${body.error ?? 'no reason'}`);
   return body;
-};
+}
+exports.post = post;
 
 const running = new Set();
 

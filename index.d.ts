@@ -10,6 +10,7 @@ interface IORedisClient {
   readonly isCluster?: boolean;
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   duplicate(...args: unknown[]): unknown;
+  connect(): Promise<unknown>;
   disconnect(reconnect?: boolean): unknown;
   subscribe(...channels: string[]): Promise<unknown>;
   unsubscribe(...channels: string[]): Promise<unknown>;

@@ -112,8 +112,8 @@ export class Publisher {
     draft.keep();
     const predict = (number: number) => {
       if (number === seq) return;
+      event = draft.render(number);
       seq = number;
-      event = draft.render(seq);
     };
     /** Redis gave it this number, or may have. */
     let fixed = false;
@@ -157,12 +157,13 @@ export class Publisher {
     if (around === undefined) draft.keep();
     let seq: number | undefined;
     const numbered = (number: number): WireEvent => {
-      seq = number;
       if (around !== undefined) {
-        event = { id, event: name, retry, text: `${around.before}${seq}${around.after}` };
-      } else if (event === undefined || seq !== ticket.seq) {
-        event = draft.render(seq);
+        event = { id, event: name, retry, text: `${around.before}${number}${around.after}` };
+      } else if (event === undefined || number !== ticket.seq) {
+        event = draft.render(number);
       }
+      // Only now: the serializer may refuse a number.
+      seq = number;
       return event;
     };
     const known = () => (seq === undefined || event === undefined ? undefined : event);

@@ -167,3 +167,21 @@ it('tells once of counters that get no expiry', async () => {
   expect(a.errors).toMatchObject([{ code: 'BUS_ERROR', level: 'warn' }]);
   expect(a.sse.stats().seqIncrsRedis).toBe(3);
 });
+
+it('publishes no other number than its own when the serializer refuses that', async () => {
+  const bus = new MemoryBus();
+  const serializer = (data: unknown) => {
+    if ((data as { seq: number }).seq > 0) throw new Error('one is enough');
+    return JSON.stringify(data);
+  };
+  const a = await instance({ redis: bus.adapter({ counters: 'methods' }), serializer });
+  bus.store.counts.set('ssekify:seq:k', 5);
+  await expect(a.sse.publishToUser('ann', { requestId: 'k' })).rejects.toMatchObject({
+    code: 'PUBLISH_REFUSED',
+    delivered: 0,
+    cause: { code: 'NOT_SERIALIZABLE' },
+  });
+  expect(bus.messages).toEqual([]);
+  await a.sse.publishToUser('ann', { n: 1 });
+  await a.ann.received(1);
+});

@@ -1,12 +1,20 @@
 import { readFileSync } from 'node:fs';
+import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
-import { SSEKify, SSEKifyError, type SSEKifyErrorCode, type SSEKifyOptions } from '../../src/index.js';
+import {
+  createIORedisAdapter,
+  SSEKify,
+  SSEKifyError,
+  type SSEKifyErrorCode,
+  type SSEKifyOptions,
+} from '../../src/index.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
+import { type MemoryAdapter, MemoryBus } from '../helpers/memory-bus.js';
+import { freePort } from '../helpers/redis.js';
 import { serveHub } from '../helpers/server.js';
-import { codeIn, ROOT, readDocument } from './markdown.js';
-import { NOT_ON_ONE_INSTANCE } from './not-on-one-instance.js';
+import { codeIn, ROOT, readDocument, Tables } from './markdown.js';
 
 function newHub(options?: SSEKifyOptions): SSEKify {
   const sse = new SSEKify(options);
@@ -34,11 +42,33 @@ function reported(data: unknown, options?: SSEKifyOptions): unknown {
   return errors[0];
 }
 
+/** A hub on a channel, subscribed, and its adapter with its faults. */
+async function onChannel(): Promise<{ sse: SSEKify; bus: MemoryBus; adapter: MemoryAdapter }> {
+  const bus = new MemoryBus();
+  const adapter = bus.adapter();
+  const sse = newHub({ redis: adapter });
+  await sse.ready();
+  return { sse, bus, adapter };
+}
+
+/** What `'error'` tells first. */
+function told(sse: SSEKify): Promise<SSEKifyError> {
+  return new Promise((resolve) => sse.once('error', resolve));
+}
+
+/** What a publish rejects with that the adapter refuses with this error. */
+async function rejection(refusal: Error): Promise<unknown> {
+  const { sse, adapter } = await onChannel();
+  sse.on('error', () => undefined);
+  adapter.refusal = refusal;
+  return sse.publishToUser('ann', 'x').catch((error: unknown) => error);
+}
+
 /** Something that is not what the types ask for, as it comes from JavaScript. */
 const wrong = (value: unknown) => value as never;
 
 /** Each code from a real call. */
-const CASES: Readonly<Partial<Record<SSEKifyErrorCode, () => unknown>>> = {
+const CASES: Readonly<Record<SSEKifyErrorCode, () => unknown>> = {
   INVALID_OPTION: () => thrown(() => new SSEKify(wrong({ keepAlive: 1000 }))),
   INVALID_USER_ID: () => thrown(() => newHub().sendToUser('', 'nobody')),
   INVALID_ROOM: () => thrown(() => newHub().sendToRoom(Number.NaN, 'nobody')),
@@ -82,11 +112,61 @@ const CASES: Readonly<Partial<Record<SSEKifyErrorCode, () => unknown>>> = {
     expect(await sse.publish('delivered all the same')).toMatchObject({ id: expect.any(String) });
     return errors[0];
   },
+  async SEQ_KV_FALLBACK() {
+    const { sse } = await onChannel();
+    const error = told(sse);
+    await sse.publishToAll({ streamId: 'key' });
+    expect(await error).toMatchObject({ level: 'warn', message: 'seq_kv_unavailable_fallback_memory' });
+    return error;
+  },
   async SHUTDOWN() {
     const sse = newHub();
     sse.on('error', () => undefined);
     await sse.shutdown();
     return sse.publish('too late').catch((error: unknown) => error);
+  },
+  REDIS_CLIENT_MISSING() {
+    // As a client does that is of another version than those that are supported.
+    const client = Object.assign(new Redis({ lazyConnect: true }), { duplicate: () => ({}) });
+    return thrown(() => createIORedisAdapter(client));
+  },
+  async BUS_ERROR() {
+    const sse = newHub({ redis: `redis://127.0.0.1:${await freePort()}` });
+    const error = await told(sse);
+    expect(error.cause).toMatchObject({ code: 'ECONNREFUSED' });
+    return error;
+  },
+  async BUS_DOWN() {
+    const { sse, adapter } = await onChannel();
+    const error = told(sse);
+    adapter.tell('down');
+    expect(sse.stats().bus.state).toBe('down');
+    expect(await error).toMatchObject({ level: 'warn' });
+    return error;
+  },
+  async ECHO_LOST() {
+    const { sse, adapter } = await onChannel();
+    const error = told(sse);
+    adapter.losesEchoes = true;
+    await sse.publishToAll('it does not come back');
+    expect(await error).toMatchObject({ level: 'warn' });
+    return error;
+  },
+  async INVALID_ENVELOPE() {
+    const { sse, bus } = await onChannel();
+    const error = told(sse);
+    bus.publish('ssekify:bus', '{"type":"everybody","data":1}');
+    return error;
+  },
+  async PUBLISH_REFUSED() {
+    const error = await rejection(new Error('OOM command not allowed'));
+    expect(error).toMatchObject({ id: expect.any(String), outcome: 'refused', delivered: 0 });
+    return error;
+  },
+  async PUBLISH_UNANSWERED() {
+    const error = await rejection(Object.assign(new Error('connection lost'), { outcome: 'unknown' }));
+    expect(error).toMatchObject({ id: expect.any(String), outcome: 'unknown', delivered: 0 });
+    return error;
   },
 };
 
@@ -112,13 +192,13 @@ it('rejects with the codes that sendTo* throws or reports', async () => {
   expect(errors.map(({ code }) => code)).toEqual(codes);
 });
 
-it('has a row in the README for each code, a code for each row, and a call for each that one instance gives', () => {
+it('has a row in the documentation for each code, a code for each row, and a call for each', () => {
   const source = readFileSync(`${ROOT}src/errors.ts`, 'utf8');
   const union = /export type SSEKifyErrorCode =([^;]+);/.exec(source)?.[1] ?? '';
   const codes = [...union.matchAll(/'(\w+)'/g)].map((match) => match[1]);
   expect(codes.length).toBeGreaterThan(15);
-  const rows = readDocument('README.md').tableOf('Code');
+  const rows = new Tables([readDocument('docs/errors.md')]).headed('Code');
   expect(rows.map(([code]) => codeIn(code)[0])).toEqual(codes);
   for (const cells of rows) expect(cells.every((cell) => cell !== '')).toBe(true);
-  expect([...Object.keys(CASES), ...Object.keys(NOT_ON_ONE_INSTANCE)].sort()).toEqual([...codes].sort());
+  expect(Object.keys(CASES).sort()).toEqual([...codes].sort());
 });

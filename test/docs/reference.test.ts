@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -7,9 +7,12 @@ import { SSEKify, type SSEKifyError } from '../../src/index.js';
 import { readHubOptions, registrationReader } from '../../src/options.js';
 import { readSendOptions } from '../../src/stamp/stamper.js';
 import { atEnd } from '../helpers/cleanup.js';
-import { anchorOf, codeIn, ROOT, readDocument } from './markdown.js';
+import { anchorOf, codeIn, type Document, PAGES, ROOT, readDocument, Tables } from './markdown.js';
 
 const readme = readDocument('README.md');
+const pages = PAGES.map(readDocument);
+const tables = new Tables(pages);
+const text = pages.map((page) => page.text).join('\n');
 
 /** The types as the compiler sees them. */
 let checker: ts.TypeChecker;
@@ -124,7 +127,7 @@ const TABLES: Readonly<
 };
 
 describe.each(Object.entries(TABLES))('%s', (heading, { type, nested = [], known: names, take }) => {
-  const rows = readme.table(heading).map(([name, byDefault, meaning]) => ({
+  const rows = tables.under(heading).map(([name, byDefault, meaning]) => ({
     name: codeIn(name)[0] ?? '',
     byDefault: byDefault ?? '',
     meaning: meaning ?? '',
@@ -165,7 +168,7 @@ describe.each(Object.entries(TABLES))('%s', (heading, { type, nested = [], known
 });
 
 it('shows the defaults of shutdown', async () => {
-  const rows = readme.table('shutdown options').map(([name, byDefault]) => [codeIn(name)[0], codeIn(byDefault)[0]]);
+  const rows = tables.under('shutdown options').map(([name, byDefault]) => [codeIn(name)[0], codeIn(byDefault)[0]]);
   const documented = new Map(
     propertiesOf(typeNamed('ShutdownOptions')).map((property) => {
       const tag = property.getJsDocTags(checker).find(({ name }) => name === 'defaultValue');
@@ -178,20 +181,19 @@ it('shows the defaults of shutdown', async () => {
 describe('the API', () => {
   it('tells of every method, and of none that is not there', () => {
     const methods = Object.getOwnPropertyNames(SSEKify.prototype).filter((name) => name !== 'constructor');
-    const missing = methods.filter((name) => !new RegExp(`\`(sse\\.)?${name}\\(`).test(readme.text));
+    const missing = methods.filter((name) => !new RegExp(`\`(sse\\.)?${name}\\(`).test(text));
     expect(missing).toEqual([]);
-    const named = [...readme.text.matchAll(/\bsse\.(\w+)\(/g)].map((match) => match[1] ?? '');
+    const named = [...text.matchAll(/\bsse\.(\w+)\(/g)].map((match) => match[1] ?? '');
     expect(named.filter((name) => !(name in SSEKify.prototype))).toEqual([]);
   });
 
   it('tells of every member of a handle', () => {
-    const members = readme.tableOf('Member').map(([member]) => /\w+/.exec(codeIn(member)[0] ?? '')?.[0]);
+    const members = tables.under('The connection handle').map(([member]) => /\w+/.exec(codeIn(member)[0] ?? '')?.[0]);
     expect(members.sort()).toEqual(namesIn('RegisteredConnectionHandle').sort());
   });
 
   it('lists every exported value, and no type that is not exported', () => {
-    const list = (name: string) =>
-      codeIn(new RegExp(`Exported ${name}: ([\\s\\S]+?)\\.(?: |\\n)`).exec(readme.text)?.[1]);
+    const list = (name: string) => codeIn(new RegExp(`Exported ${name}: ([\\s\\S]+?)\\.(?: |\\n)`).exec(text)?.[1]);
     const values = Object.keys(main).filter((name) => name !== 'default');
     expect(list('values').sort()).toEqual(values.sort());
     expect(list('types').length).toBeGreaterThan(30);
@@ -200,30 +202,81 @@ describe('the API', () => {
 
   it('lists every reason, event and statistic', () => {
     const first = (rows: string[][]) => rows.flatMap(([cell]) => codeIn(cell)).map((text) => text.replaceAll("'", ''));
-    expect(first(readme.tableOf('`refused`')).sort()).toEqual(wordsOf('RefusalReason').sort());
-    expect(first(readme.table('Replay')).sort()).toEqual(wordsOf('GapReason').sort());
-    expect(first(readme.tableOf('`dropPolicy`')).sort()).toEqual(wordsOf('DropPolicy').sort());
-    expect(first(readme.table('Events')).sort()).toEqual(namesIn('SSEKifyEventMap').sort());
-    expect(first(readme.table('Stats')).sort()).toEqual(namesIn('SSEKifyStats').sort());
-    expect(first(readme.table('Stats')).sort()).toEqual(Object.keys(newHub().stats()).sort());
-    const reasons = /`reason` of a `disconnect`:\n\n([\s\S]+?)\n\n/.exec(readme.text)?.[1] ?? '';
-    const shown = [...reasons.matchAll(/^\| `'(\w+)'`/gm)].map((match) => match[1]);
+    expect(first(tables.headed('`refused`')).sort()).toEqual(wordsOf('RefusalReason').sort());
+    expect(first(tables.under('Replay')).sort()).toEqual(wordsOf('GapReason').sort());
+    expect(first(tables.headed('`dropPolicy`')).sort()).toEqual(wordsOf('DropPolicy').sort());
+    expect(first(tables.headed('Event')).sort()).toEqual(namesIn('SSEKifyEventMap').sort());
+    expect(first(tables.under('Stats')).sort()).toEqual(namesIn('SSEKifyStats').sort());
+    expect(first(tables.under('Stats')).sort()).toEqual(Object.keys(newHub().stats()).sort());
+    const shown = first(tables.under('Reasons of a disconnect'));
     expect(shown.sort()).toEqual(wordsOf('DisconnectReason').sort());
+  });
+});
+
+describe('what instances agree on', () => {
+  it('lists the state and counters of the bus', () => {
+    const shown = tables.headed('In `bus`').flatMap(([cell]) => codeIn(cell));
+    expect(shown.sort()).toEqual(namesIn('BusStats').sort());
+    expect(shown.sort()).toEqual(Object.keys(newHub().stats().bus).sort());
+    const states = codeIn(tables.headed('In `bus`')[0]?.[1]).filter((word) => /^'\w+'$/.test(word));
+    expect(states).toEqual(["'none'", "'connecting'", "'up'", "'down'"]);
+  });
+
+  it('lists every field and type of an envelope', () => {
+    const rows = tables.under('Publishing from another language');
+    const shown = rows.flatMap(([cell]) => codeIn(cell));
+    // Text stands in place of data on the wire only.
+    expect(shown.sort()).toEqual([...namesIn('Envelope'), 'text'].sort());
+    const types = codeIn(rows[0]?.[1]).map((word) => word.replaceAll("'", ''));
+    expect(types.sort()).toEqual(wordsOf('EnvelopeType').sort());
+  });
+
+  it('lists every member of an adapter', () => {
+    const shown = tables.under('An adapter of your own').flatMap(([cell]) => codeIn(cell));
+    const members = new Set(shown.map((each) => /^\w+/.exec(each)?.[0]));
+    expect([...members].sort()).toEqual(
+      namesIn('RedisLike')
+        .filter((name) => name !== 'kv')
+        .sort(),
+    );
+    expect(tables.under('An adapter of your own').flatMap((cells) => codeIn(cells[1]))).toContain('kv');
+  });
+
+  it('lists every variable that all examples read, and none that no example reads', () => {
+    const shown = tables.headed('Variable').flatMap(([cell]) => codeIn(cell));
+    const folder = `${ROOT}examples/express/`;
+    const readIn = (name: string) =>
+      [...readFileSync(folder + name, 'utf8').matchAll(/\b(?:text|number|addresses)\('(\w+)'/g)].map(([, it]) => it);
+    const sources = readdirSync(folder).filter((name) => name.endsWith('.js'));
+    expect(readIn('config.js')).toContain('REDIS_URL');
+    expect(shown).toEqual(expect.arrayContaining(readIn('config.js')));
+    expect(sources.flatMap(readIn)).toEqual(expect.arrayContaining(shown));
   });
 });
 
 describe('links and paths', () => {
   const status = readDocument('STATUS.md');
+  const documents = new Map([...pages, status].map((page) => [page.file, page]));
+  const anchorsOf = ({ headings }: Document) => new Set(headings.map(anchorOf));
 
-  it.each([
-    ['README.md', readme],
-    ['STATUS.md', status],
-  ])('%s links to what is there', (_, { headings, links }) => {
-    const anchors = new Set(headings.map(anchorOf));
-    expect(anchors.size).toBe(headings.length);
-    for (const link of links.filter((each) => !/^https?:/.test(each))) {
-      if (link.startsWith('#')) expect(anchors).toContain(link.slice(1));
-      else expect({ link, exists: existsSync(`${ROOT}${link}`) }).toEqual({ link, exists: true });
+  it.each([...documents.keys()])('%s links to what is there', (file) => {
+    const page = documents.get(file) as Document;
+    expect(anchorsOf(page).size).toBe(page.headings.length);
+    for (const link of page.links.filter((each) => !/^https?:/.test(each))) {
+      const [target = '', anchor] = link.split('#');
+      const to = target === '' ? file : path.posix.join(path.posix.dirname(file), target);
+      expect({ link, exists: existsSync(ROOT + to) }).toEqual({ link, exists: true });
+      if (anchor === undefined) continue;
+      const there = documents.get(to);
+      expect({ link, anchor: there !== undefined && anchorsOf(there).has(anchor) }).toEqual({ link, anchor: true });
+    }
+  });
+
+  it('leads from the README to each page, and back', () => {
+    const targets = new Set(readme.links.map((link) => link.split('#')[0]));
+    for (const page of pages.filter(({ file }) => file !== 'README.md')) {
+      expect(targets).toContain(page.file);
+      expect(page.links.some((link) => link.startsWith('../README.md'))).toBe(true);
     }
   });
 
@@ -238,14 +291,14 @@ describe('links and paths', () => {
   });
 
   it('claims nothing in STATUS.md without a test that is there', () => {
-    const rows = status.table('What works');
+    const rows = new Tables([status]).under('What works');
     expect(rows.length).toBeGreaterThan(10);
     for (const [claim, tests] of rows) {
       const files = codeIn(tests);
       expect({ claim, named: files.length > 0 }).toEqual({ claim, named: true });
       for (const file of files) {
         expect({ claim, file, exists: existsSync(`${ROOT}${file}`) }).toEqual({ claim, file, exists: true });
-        expect(readFileSync(`${ROOT}${file}`, 'utf8')).toMatch(/\bit(\.\w+)*\(/);
+        expect(readFileSync(`${ROOT}${file}`, 'utf8')).toMatch(/\b(?:it|contract)(?:\.\w+)*\(/);
       }
     }
   });

@@ -1,10 +1,16 @@
+import { ACROSS_RUNS } from './runs/across.js';
 import { API_RUNS } from './runs/api.js';
 import type { Run } from './runs/context.js';
 import { OPERATIONS_RUNS } from './runs/operations.js';
 import { QUICK_START_RUNS } from './runs/quick-start.js';
 
 /**
- * How each code block of the README is run: what stands around it, and what has to come of it. A name is that of the
+ * How each code block of the documentation is run: what stands around it, and what has to come of it. A name is that of the
  * block's `<!-- run: name -->` line.
  */
-export const RUNS: Readonly<Record<string, Run>> = { ...QUICK_START_RUNS, ...API_RUNS, ...OPERATIONS_RUNS };
+export const RUNS: Readonly<Record<string, Run>> = {
+  ...QUICK_START_RUNS,
+  ...API_RUNS,
+  ...OPERATIONS_RUNS,
+  ...ACROSS_RUNS,
+};

@@ -13,7 +13,10 @@ const TRANSPILE: ts.CompilerOptions = {
   experimentalDecorators: true,
 };
 
-/** Gives a program any free port for the one that the documentation names, and tells the test which. */
+/**
+ * Gives a program any free port for the one that the documentation names, and tells the test which; and lets it find servers
+ * at the ports that PORTS has for those of the documentation.
+ */
 const PRELOAD = `
 const net = require('node:net');
 const { listen } = net.Server.prototype;
@@ -21,9 +24,18 @@ net.Server.prototype.listen = function (port, ...rest) {
   this.once('listening', () => process.send({ port: this.address().port }));
   return listen.call(this, typeof port === 'number' ? 0 : port, ...rest);
 };
+const ports = JSON.parse(process.env.PORTS ?? '{}');
+const { connect } = net.Socket.prototype;
+net.Socket.prototype.connect = function (...args) {
+  const options = Array.isArray(args[0]) ? args[0][0] : args[0];
+  if (options?.port in ports) Object.assign(options, { host: '127.0.0.1', port: ports[options.port] });
+  return connect.apply(this, args);
+};
 `;
 
 export interface Program {
+  /** What it got as environment. */
+  readonly env: Record<string, string>;
   /** Where its server listens; waits until it does. */
   url(): Promise<string>;
   /** All that it printed so far. */
@@ -64,7 +76,7 @@ export class Sandbox {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
-    return follow(child);
+    return follow(child, env);
   }
 }
 
@@ -72,7 +84,7 @@ function transpile(code: string): string {
   return ts.transpileModule(code, { compilerOptions: TRANSPILE }).outputText;
 }
 
-function follow(child: ChildProcess): Program {
+function follow(child: ChildProcess, env: Record<string, string>): Program {
   let output = '';
   let port: number | undefined;
   let over = false;
@@ -106,6 +118,7 @@ function follow(child: ChildProcess): Program {
     }
   };
   return {
+    env,
     get output() {
       return output;
     },

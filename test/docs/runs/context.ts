@@ -5,6 +5,8 @@ import type { Program } from '../sandbox.js';
 export interface Run {
   before?: string;
   after?: string;
+  /** It needs a redis-server. */
+  redis?: boolean;
   /** What the program gets as environment. */
   env?(): Promise<Record<string, string>>;
   /** Without it the program has to end by itself, with exit code 0. */

@@ -45,7 +45,12 @@ it('neither uses nor closes the client it was given', async () => {
 
 it('takes a client with settings that would make publishes wait or repeat', async () => {
   const redis = await startRedis();
-  const client = new Redis(redis.port, '127.0.0.1', { maxRetriesPerRequest: null, enableOfflineQueue: true });
+  const client = new Redis(redis.port, '127.0.0.1', {
+    maxRetriesPerRequest: null,
+    enableOfflineQueue: true,
+    // Its own end, with the server gone, must not outlast the test.
+    disconnectTimeout: 100,
+  });
   client.on('error', () => undefined);
   atEnd(() => client.disconnect());
   const { sse } = await serveHub({ hub: { redis: createIORedisAdapter(client) } });

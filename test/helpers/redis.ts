@@ -75,7 +75,7 @@ export async function startRedis(options: readonly string[] = []): Promise<Redis
     kill,
     start,
     client() {
-      const client = new Redis(port, '127.0.0.1');
+      const client = new Redis(port, '127.0.0.1', { disconnectTimeout: 100 });
       client.on('error', () => undefined);
       atEnd(() => client.disconnect());
       return client;

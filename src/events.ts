@@ -36,6 +36,11 @@ export class Reporter {
     this.#counters = counters;
   }
 
+  /** Whether somebody listens; asked where even the closure for a payload would be too much. */
+  isHeard(event: keyof SSEKifyEventMap): boolean {
+    return this.#emitter.listens(event);
+  }
+
   /** Emits; the payload is made only when somebody listens. */
   tell(event: Exclude<keyof SSEKifyEventMap, 'error'>, payload: () => unknown): void {
     if (!this.#emitter.listens(event)) return;

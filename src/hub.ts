@@ -23,7 +23,7 @@ import { type HubSettings, type Registration, readHubOptions, registrationReader
 import { createInstanceId, timestampIds } from './stamp/ids.js';
 import { readSendOptions, Stamper, type Wish } from './stamp/stamper.js';
 import { Counters, type SSEKifyStats } from './stats.js';
-import type { PublishResult, RegisteredConnectionHandle, Scope, SendOptions } from './types.js';
+import type { MessageSentInfo, PublishResult, RegisteredConnectionHandle, Scope, SendOptions } from './types.js';
 import { checkEvent } from './wire/fields.js';
 import { encodeEvent, type Frame, type WireEvent } from './wire/frame.js';
 
@@ -105,7 +105,7 @@ export class Hub implements BusHost {
   send(scope: Scope, data: unknown, options: SendOptions | undefined): number {
     const wish = readSendOptions(options, data);
     if (this.#over) return 0;
-    const frame = this.#encode(data, wish, () => this.#localId());
+    const frame = this.#encode(data, wish, this.#newLocalId);
     return frame === undefined ? 0 : this.#deliver(scope, frame);
   }
 
@@ -266,11 +266,12 @@ export class Hub implements BusHost {
     };
   }
 
-  #localId(): string | undefined {
+  /** The id of an event that stays on this instance. */
+  readonly #newLocalId = (): string | undefined => {
     const id = this.#stamper.newId();
     if (id === undefined || this.#bus === undefined) return id;
     return this.#localIds.next() ?? id;
-  }
+  };
 
   /** Stamps and encodes for this instance; data that is refused is reported. */
   #encode(data: unknown, wish: Wish, newId?: () => string | undefined): Frame | undefined {
@@ -286,12 +287,7 @@ export class Hub implements BusHost {
 
   #deliver(scope: Scope, frame: Frame): number {
     const count = this.#delivery.deliver(scope, frame);
-    this.#reporter.tell('message-sent', () => {
-      if (scope.kind === 'all') return { scope: 'all', count };
-      return scope.kind === 'user'
-        ? { scope: 'user', userId: scope.name, count }
-        : { scope: 'room', room: scope.name, count };
-    });
+    if (this.#reporter.isHeard('message-sent')) this.#reporter.tell('message-sent', () => sentInfo(scope, count));
     return count;
   }
 
@@ -306,6 +302,13 @@ export class Hub implements BusHost {
     running.catch((error: unknown) => this.#reporter.error(asError(error)));
     return running;
   }
+}
+
+function sentInfo(scope: Scope, count: number): MessageSentInfo {
+  if (scope.kind === 'all') return { scope: 'all', count };
+  return scope.kind === 'user'
+    ? { scope: 'user', userId: scope.name, count }
+    : { scope: 'room', room: scope.name, count };
 }
 
 /** Everyone's scope, or a user's. */

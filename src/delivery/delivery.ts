@@ -56,7 +56,19 @@ export class Delivery implements ConnectionHost {
   /** Records a frame and gives it to all that it is for. @returns how many accepted it */
   deliver(scope: Scope, frame: Frame): number {
     this.replay.record(scope, frame);
-    return this.fanOut(this.#targets(scope), frame);
+    if (scope.kind === 'all') return this.fanOut(this.registry.all, frame);
+    const targets = (scope.kind === 'user' ? this.registry.users : this.registry.rooms).get(scope.name);
+    if (targets === undefined) return 0;
+    return targets instanceof Set ? this.fanOut(targets, frame) : this.#give(targets, frame);
+  }
+
+  /** The same for one connection, without a loop. */
+  #give(connection: Connection, frame: Frame): number {
+    const outcome = connection.push(frame);
+    if (outcome === 'overflow') connection.close('backpressure');
+    if (outcome !== 'accepted') return 0;
+    this.#parts.counters.sent += 1;
+    return 1;
   }
 
   /** Gives a frame to connections, unrecorded. @returns how many accepted it */
@@ -72,8 +84,9 @@ export class Delivery implements ConnectionHost {
       }
     }
     this.#parts.counters.sent += count;
+    if (overflowing === undefined) return count;
     // Only now: closing calls listeners, and they may register and close connections themselves.
-    for (const connection of overflowing ?? []) connection.close('backpressure');
+    for (const connection of overflowing) connection.close('backpressure');
     return count;
   }
 
@@ -179,12 +192,6 @@ export class Delivery implements ConnectionHost {
 
   #isEmpty(): boolean {
     return this.registry.all.size === 0 && this.#leaving.size === 0;
-  }
-
-  #targets(scope: Scope): Iterable<Connection> {
-    if (scope.kind === 'all') return this.registry.all;
-    const members = scope.kind === 'user' ? this.registry.users : this.registry.rooms;
-    return members.of(scope.name);
   }
 
   /** An id another instance gave to a local event says, before its suffix, which published event it followed. */

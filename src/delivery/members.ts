@@ -13,6 +13,11 @@ export class Members {
     return this.#named.keys();
   }
 
+  /** One connection, several, or none. */
+  get(name: string): Connection | Set<Connection> | undefined {
+    return this.#named.get(name);
+  }
+
   of(name: string): Iterable<Connection> {
     const members = this.#named.get(name);
     if (members === undefined) return [];

@@ -149,7 +149,7 @@ declare function createNodeRedisAdapter(target: NodeRedisTarget): ClosableAdapte
 
 /**
  * Every code an {@link SSEKifyError} can carry. Codes are stable: a release may add codes, it does not rename them.
- * The README explains each one and what to do about it.
+ * The table in `docs/errors.md` explains each one and what to do about it.
  */
 type SSEKifyErrorCode =
   | 'INVALID_OPTION'

@@ -1,6 +1,6 @@
 /**
  * Every code an {@link SSEKifyError} can carry. Codes are stable: a release may add codes, it does not rename them.
- * The README explains each one and what to do about it.
+ * The table in `docs/errors.md` explains each one and what to do about it.
  */
 export type SSEKifyErrorCode =
   | 'INVALID_OPTION'
@@ -57,6 +57,11 @@ export type PublishOutcome = 'refused' | 'unknown';
  * ```
  */
 export class SSEKifyError extends Error {
+  static {
+    // The build shortens names; this one is seen in logs.
+    Object.defineProperty(this, 'name', { value: 'SSEKifyError' });
+  }
+
   /** The stable code; see {@link SSEKifyErrorCode}. */
   readonly code: SSEKifyErrorCode;
   /** `'warn'` when nothing failed for the caller; absent otherwise. */

@@ -46,11 +46,6 @@ export type {
 } from './types.js';
 export { createIORedisAdapter, createNodeRedisAdapter, SSEKify, SSEKifyError };
 
-// The build shortens names; these two are seen in logs.
-for (const [name, shown] of Object.entries({ SSEKify, SSEKifyError })) {
-  Object.defineProperty(shown, 'name', { value: name });
-}
-
 /** All values of the package, for `import ssekify from 'ssekify'`. */
 const ssekify = { SSEKify, SSEKifyError, createIORedisAdapter, createNodeRedisAdapter };
 export default ssekify;

@@ -44,6 +44,11 @@ import type {
  * ```
  */
 export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter<SSEKifyEventMap<Events>> {
+  static {
+    // The build shortens names; this one is seen in logs.
+    Object.defineProperty(this, 'name', { value: 'SSEKify' });
+  }
+
   readonly #hub: Hub;
 
   /**

@@ -81,7 +81,7 @@ interface RedisLike {
   /** Takes back one `subscribe` of the channel; for an adapter that outlives the hubs on it. */
   unsubscribe?(channel: string): unknown;
   /** Forgets a listener of `'message'` or `'error'`, or, named `'state'`, one that `onState` got. */
-  off?(event: string, listener: (...args: never[]) => void): unknown;
+  off?(event: string, listener: (...args: unknown[]) => void): unknown;
   /** Takes a counter's next number and publishes, in one atomic step. */
   publishNumbered?(channel: string, message: NumberedPublish): Promise<NumberedResult>;
   incr?(key: string): Promise<number>;
@@ -849,8 +849,8 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
   /** Takes all connections of a user, on every instance, out of a room; fails as {@link SSEKify.publishToRoom}. */
   publishLeave(userId: UserId, room: RoomName): Promise<void>;
   /**
-   * Resolves when the subscription to the channel stands, so that events of other instances arrive; at once when this
-   * instance is alone.
+   * Resolves when the subscription to the channel stands, so that events of other instances arrive, and a connection to
+   * publish on is there; at once when this instance is alone.
    * @throws {@link SSEKifyError} `SHUTDOWN`
    */
   ready(): Promise<void>;

@@ -59,7 +59,7 @@ export type PublishOutcome = 'refused' | 'unknown';
 export class SSEKifyError extends Error {
   static {
     // The build shortens names; this one is seen in logs.
-    Object.defineProperty(this, 'name', { value: 'SSEKifyError' });
+    Object.defineProperty(SSEKifyError, 'name', { value: 'SSEKifyError' });
   }
 
   /** The stable code; see {@link SSEKifyErrorCode}. */

@@ -46,7 +46,7 @@ import type {
 export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter<SSEKifyEventMap<Events>> {
   static {
     // The build shortens names; this one is seen in logs.
-    Object.defineProperty(this, 'name', { value: 'SSEKify' });
+    Object.defineProperty(SSEKify, 'name', { value: 'SSEKify' });
   }
 
   readonly #hub: Hub;
@@ -193,8 +193,8 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
   }
 
   /**
-   * Resolves when the subscription to the channel stands, so that events of other instances arrive; at once when this
-   * instance is alone.
+   * Resolves when the subscription to the channel stands, so that events of other instances arrive, and a connection to
+   * publish on is there; at once when this instance is alone.
    * @throws {@link SSEKifyError} `SHUTDOWN`
    */
   ready(): Promise<void> {

@@ -19,7 +19,9 @@ function hubOf(name) {
   if (tenant === undefined) {
     if (tenants.size >= maxTenants) throw problem(503, 'there are too many tenants at once');
     if (text('REDIS_URL') !== undefined) adapter ??= createIORedisAdapter(text('REDIS_URL'));
-    tenant = { sse: createHub({ redis: adapter, channel: `${prefix}:${name}` }) };
+    const channel = `${prefix}:${name}`;
+    // Counters are not the channel's: without a prefix of its own, one tenant's numbers would go on with another's.
+    tenant = { sse: createHub({ redis: adapter, channel, seq: { redisKeyPrefix: `${channel}:seq:` } }) };
     tenants.set(name, tenant);
   }
   clearTimeout(tenant.timer);

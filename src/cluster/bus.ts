@@ -59,9 +59,9 @@ export class Bus implements Wakeable {
   #look: NodeJS.Immediate | undefined;
   readonly #retry: Wakeable = { wakeSlot: undefined, wake: () => this.#subscribe() };
   readonly #listeners = {
-    message: (channel: string, message: string) => this.#onMessage(channel, message),
+    message: (channel: unknown, message: unknown) => this.#onMessage(channel, message),
     error: (cause: unknown) => this.#onError(cause),
-    state: (state: 'up' | 'down', channel?: string) => this.#onState(state, channel),
+    state: (state: unknown, channel: unknown) => this.#onState(state, channel),
   };
 
   constructor(parts: BusParts) {
@@ -230,7 +230,7 @@ export class Bus implements Wakeable {
     }
   }
 
-  #onMessage(channel: string, message: string): void {
+  #onMessage(channel: unknown, message: unknown): void {
     const { host, maxPayloadBytes } = this.#parts;
     if (this.#closed || channel !== this.#parts.channel) return;
     this.#counters.received += 1;
@@ -274,10 +274,10 @@ export class Bus implements Wakeable {
     );
   }
 
-  #onState(state: 'up' | 'down', channel: string | undefined): void {
+  #onState(state: unknown, channel: unknown): void {
     if (channel !== undefined && channel !== this.#parts.channel) return;
     if (state === 'up') this.#onUp();
-    else this.#onDown();
+    else if (state === 'down') this.#onDown();
   }
 
   #onUp(): void {

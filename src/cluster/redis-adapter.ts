@@ -76,7 +76,7 @@ export class RedisAdapter implements ClosableAdapter {
     this.#subscriptions.listeners.add(listener);
   }
 
-  off(event: string, listener: (...args: never[]) => void): void {
+  off(event: string, listener: (...args: unknown[]) => void): void {
     // A function is in one of these sets only when it was given for that event.
     const sets: Record<string, Set<(...args: never[]) => void>> = {
       message: this.#messageListeners,

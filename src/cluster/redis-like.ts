@@ -57,7 +57,7 @@ export interface RedisLike {
   /** Takes back one `subscribe` of the channel; for an adapter that outlives the hubs on it. */
   unsubscribe?(channel: string): unknown;
   /** Forgets a listener of `'message'` or `'error'`, or, named `'state'`, one that `onState` got. */
-  off?(event: string, listener: (...args: never[]) => void): unknown;
+  off?(event: string, listener: (...args: unknown[]) => void): unknown;
   /** Takes a counter's next number and publishes, in one atomic step. */
   publishNumbered?(channel: string, message: NumberedPublish): Promise<NumberedResult>;
   incr?(key: string): Promise<number>;

@@ -1,9 +1,11 @@
+import { EventEmitter } from 'node:events';
 import { describe, expectTypeOf, it } from 'vitest';
 import ssekify, {
   type AutoFieldsOptions,
   type ConnectInfo,
   type ConnectionOptions,
   type JoinOptions,
+  type RedisLike,
   type RegisteredConnectionHandle,
   type RegisterOptions,
   type SendOptions,
@@ -143,4 +145,17 @@ describe('the default export', () => {
   it('holds the class', () => {
     expectTypeOf(ssekify.SSEKify).toEqualTypeOf<typeof SSEKify>();
   });
+});
+
+class HomeMade extends EventEmitter {
+  async publish(channel: string, message: string): Promise<void> {
+    this.emit('message', channel, message);
+  }
+
+  async subscribe(_channel: string): Promise<void> {}
+}
+
+it('takes an adapter that extends EventEmitter', () => {
+  expectTypeOf(new HomeMade()).toExtend<RedisLike>();
+  expectTypeOf(SSEKify).toBeConstructibleWith({ redis: new HomeMade() });
 });

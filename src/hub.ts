@@ -1,4 +1,4 @@
-import { flag, milliseconds, readOptions } from './checks.js';
+import { flag, milliseconds, readOptions, text } from './checks.js';
 import { Bus, type BusHost } from './cluster/bus.js';
 import { NO_BUS } from './cluster/bus-stats.js';
 import { aboutOf, type Command, envelopeOf, type Received } from './cluster/envelope.js';
@@ -29,7 +29,7 @@ import { encodeEvent, type Frame, type WireEvent } from './wire/frame.js';
 
 const shutdownSchema = {
   announce: flag(true),
-  event: (value: unknown) => (value === undefined ? 'server:shutdown' : checkEvent(value)),
+  event: (value: unknown, name: string) => checkEvent(text('server:shutdown')(value, name)),
   graceMs: milliseconds(5000),
 };
 
@@ -43,7 +43,8 @@ export class Hub implements BusHost {
   readonly #clock = new Clock();
   readonly #instanceId = createInstanceId();
   readonly #localIds = new LocalIds(this.#instanceId);
-  readonly #markIds = timestampIds(this.#instanceId);
+  /** Ids of places where no event is; of an instance of their own, so that none is ever an event's too. */
+  readonly #markIds = timestampIds(createInstanceId());
   readonly #stamper: Stamper;
   readonly #delivery: Delivery;
   readonly #reception: Reception;
@@ -118,8 +119,9 @@ export class Hub implements BusHost {
       if (this.#publisher !== undefined) return this.#publisher.publish(scope, data, wish);
       const event = this.#stamper.stamp(data, wish, () => this.#stamper.newId());
       const origin = this.#instanceId;
-      this.#reporter.tell('publish', () => envelopeOf(scope, event, { v: 1, at: Date.now(), origin }));
       this.#deliver(scope, encodeEvent(event, this.#delivery.nextOrder()));
+      // Only now: what a listener publishes comes after it.
+      this.#reporter.tell('publish', () => envelopeOf(scope, event, { v: 1, at: Date.now(), origin }));
       return Promise.resolve({ id: event.id });
     });
   }
@@ -171,13 +173,14 @@ export class Hub implements BusHost {
   }
 
   async #end(graceMs: number): Promise<void> {
+    const startedAt = this.#clock.now();
     const published = within(graceMs, this.#bus?.settled());
     await sayFarewell(this.#delivery, graceMs, (connection) =>
       connection.close('shutdown', jitteredRetry(connection.settings.retryMs)),
     );
     await published;
     this.#over = true;
-    await this.#bus?.close();
+    await within(Math.max(0, graceMs - (this.#clock.now() - startedAt)), this.#bus?.close());
     this.#clock.stop();
   }
 

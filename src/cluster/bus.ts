@@ -247,7 +247,6 @@ export class Bus implements Wakeable {
     const { n } = received;
     const publication = n === undefined ? undefined : this.#pending.get(n);
     const key = 'event' in received ? keyOf(n, received.scope, received.event.id) : keyOf(n, undefined, undefined);
-    host.heard(received);
     if (key !== undefined && this.#recent.has(key)) {
       this.#counters.duplicates += 1;
     } else {
@@ -256,6 +255,8 @@ export class Bus implements Wakeable {
         'event' in received ? host.deliver(received.scope, received.event, true) : host.obey(received.command);
       if (publication !== undefined) publication.delivered = delivered;
     }
+    // Only now: what a listener sends comes after it.
+    host.heard(received);
     if (publication === undefined) return;
     publication.echoed = true;
     if (publication.taken) this.#pending.delete(publication.n);

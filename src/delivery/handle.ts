@@ -70,6 +70,7 @@ export class ConnectionHandle<Events extends object> implements RegisteredConnec
     data: EventData<Events, Name>,
     options?: SendOptions<Name> | undefined,
   ): boolean {
+    if (!this.#connection.open) return false;
     const frame = this.#encode(data, options);
     return frame !== undefined && this.#delivery.fanOut([this.#connection], frame) === 1;
   }

@@ -1,3 +1,4 @@
+import { SSEKifyError } from '../errors.js';
 import type { ConnectionSettings } from '../options.js';
 import type { KeepAliveEvent } from '../types.js';
 import { encodeComment, type Frame } from '../wire/frame.js';
@@ -17,9 +18,19 @@ export class Heartbeats {
     if (keepAliveEvent === undefined) return PING;
     let frame = this.#frames.get(keepAliveEvent);
     if (frame === undefined) {
-      frame = this.#encode(keepAliveEvent);
+      frame = this.#encodeNamed(keepAliveEvent);
       this.#frames.set(keepAliveEvent, frame);
     }
     return frame;
+  }
+
+  /** A refusal says whose data it was. */
+  #encodeNamed(keepAliveEvent: KeepAliveEvent): Frame {
+    try {
+      return this.#encode(keepAliveEvent);
+    } catch (cause) {
+      if (!(cause instanceof SSEKifyError)) throw cause;
+      throw new SSEKifyError(cause.code, `keepAliveEvent.data: ${cause.message}`, { cause });
+    }
   }
 }

@@ -39,6 +39,7 @@ export interface RawResponse {
   setHeader?(name: string, value: string | number | readonly string[]): unknown;
   removeHeader?(name: string): unknown;
   hasHeader?(name: string): boolean;
+  getHeader?(name: string): string | number | string[] | undefined;
   writeHead?(status: number): unknown;
   statusCode?: number;
   statusMessage?: string;
@@ -124,9 +125,29 @@ function headersOf(changes: readonly HeaderChange[]): OutgoingHttpHeaders {
   return headers;
 }
 
-/** Sends status and headers, over what the application already set on the response. */
+/**
+ * Sends status and headers, over what the application already set on the response.
+ * @throws SSEKifyError INVALID_HEADER for what only Node can refuse (two values where HTTP/2 allows one); the response is as it
+ * was then
+ */
 export function sendHead(res: RawResponse, status: number, changes: readonly HeaderChange[]): void {
   if (res.headersSent === true) return;
+  const before = changes.map(({ name }): HeaderChange => ({ name, value: res.getHeader?.(name) }));
+  const { statusCode, statusMessage } = res;
+  try {
+    writeHead(res, status, changes);
+  } catch (cause) {
+    for (const { name, value } of before) {
+      if (value === undefined) res.removeHeader?.(name);
+      else res.setHeader?.(name, value);
+    }
+    if (statusCode !== undefined) res.statusCode = statusCode;
+    if (statusMessage !== undefined) res.statusMessage = statusMessage;
+    throw new SSEKifyError('INVALID_HEADER', `the head was refused: ${String(cause)}`, { cause });
+  }
+}
+
+function writeHead(res: RawResponse, status: number, changes: readonly HeaderChange[]): void {
   if (isBlank(res)) {
     const close = res.req.httpVersion === '1.0' || !res.shouldKeepAlive;
     res.statusMessage = '';

@@ -29,6 +29,17 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          // What goes to connections, once more with the fast way to the socket ruled out.
+          name: 'plain-sink',
+          include: ['wire', 'delivery', 'lifecycle', 'replay'].map((folder) => `test/${folder}/**/*.test.ts`),
+          env: { SSEKIFY_SINK: 'response' },
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'heavy',
           include: HEAVY,
           // Assertions about types, checked by the compiler; what else it finds is for `npm run typecheck` to tell.
@@ -38,7 +49,7 @@ export default defineConfig({
           maxWorkers: 1,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -33,7 +33,7 @@ export class NodeSink implements Sink {
   readonly #owner: SinkOwner;
   /** Whether it waits behind another response on its socket; such a one is not told when the socket closes. */
   readonly #queued: boolean;
-  /** Where chunks are written ready-made; known after the head has left with the first write. */
+  /** Where chunks are written ready-made; known from the first write on, when the head is made. */
   #direct: ServerSocket | undefined;
   #begun = false;
   #nextOn: NodeSink | undefined;
@@ -68,12 +68,21 @@ export class NodeSink implements Sink {
       if (!more) this.#awaitDrain();
       return more;
     }
-    const more = this.#write(chunk.shared ? chunk.bytes : chunk.text, chunk.encoding);
     if (!this.#begun) {
       this.#begun = true;
       this.#direct = chunkedSocketOf(this.#res);
-      if (this.#onDrain !== undefined) this.#direct?.on('drain', this.#onDrain);
+      if (this.#direct !== undefined) return this.#begin(this.#direct, chunk);
     }
+    return this.#write(chunk.shared ? chunk.bytes : chunk.text, chunk.encoding);
+  }
+
+  /** Sends the head and the first chunk, in one write; past `res.write`, which leaves half a kilobyte behind on each response. */
+  #begin(socket: ServerSocket, chunk: Chunk): boolean {
+    socket.cork();
+    this.#res.flushHeaders?.();
+    const more = socket.write(framed(chunk), chunk.encoding);
+    socket.uncork();
+    if (!more) this.#awaitDrain();
     return more;
   }
 

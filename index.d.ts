@@ -119,6 +119,64 @@ type IORedisTarget = string | IORedisClient | Readonly<Record<string, unknown>>;
  */
 declare function createIORedisAdapter(target: IORedisTarget): ClosableAdapter;
 
+/** Options of {@link createRedisStreamAdapter}. Give all instances of a channel the same ones. */
+interface RedisStreamOptions {
+  /**
+   * Milliseconds for which events stay in the log, counted by the log's own time; a client that is away for longer gets a gap.
+   * At least 1000. A `key` is remembered for as long.
+   * @defaultValue 600000 (10 minutes)
+   */
+  windowMs?: number | undefined;
+  /**
+   * Events the log keeps at most, or up to 100 more; at least 1.
+   * @defaultValue 1000000
+   */
+  maxEvents?: number | undefined;
+  /**
+   * Bytes of events each instance holds in memory, counted with what keeping them costs; older ones of the window are read from
+   * Redis when a client asks for them.
+   * @defaultValue 268435456 (256 MiB)
+   */
+  ringMaxBytes?: number | undefined;
+  /**
+   * Resolve publishes, and deliver events, only when a replica of Redis has them: a failover loses none then. Without a replica
+   * nothing is delivered.
+   * @defaultValue false
+   */
+  durable?: boolean | undefined;
+}
+/** The log between instances in a Redis Stream, for `new SSEKify({ redis })`; {@link createRedisStreamAdapter} makes it. */
+declare class RedisStreamAdapter {
+  #private;
+  constructor(target: IORedisTarget, options: unknown);
+  /** Ends all connections of the adapter, never a client it was given. A hub's `shutdown()` ends those of its own. */
+  close(): Promise<void>;
+}
+/**
+ * Makes a log between instances out of a Redis Stream (Redis 6.2 or later, `ioredis` 5 or 6): lossless mode. Whatever dies, a
+ * client's network, an instance, Redis' process, each client gets every published event exactly once and in order, on
+ * whatever instance it returns to; where that cannot be kept it is told by a gap event.
+ *
+ * An event's id is its place in the log, and a client's `Last-Event-ID` a position in it, the same on all instances. Each
+ * instance follows the log on a connection of its own, and holds it in memory, so that clients that come back cost Redis nothing.
+ *
+ * Its limits: Redis must keep its data (AOF with `appendfsync always` loses nothing when its process dies, other settings as
+ * much as they say; no eviction of keys), and replication is asynchronous, so that a failover may lose events that were
+ * acknowledged just before, unless `durable` is set. What is lost in such a way is told by gaps with reason `'reset'`.
+ *
+ * @param target - a `redis://` or `rediss://` URL, options of ioredis (Sentinel's too), or a `Redis` or `Cluster` client,
+ * which is duplicated and neither used nor closed
+ * @throws {@link SSEKifyError} `REDIS_CLIENT_MISSING` when ioredis is not installed, `INVALID_OPTION`
+ *
+ * @example
+ * ```ts
+ * const sse = new SSEKify({ redis: createRedisStreamAdapter('redis://localhost:6379') });
+ * await sse.ready();
+ * await sse.publish({ paid: true }, 'alice', { key: 'order-4711-paid' });
+ * ```
+ */
+declare function createRedisStreamAdapter(target: IORedisTarget, options?: RedisStreamOptions): RedisStreamAdapter;
+
 /** A client of the official package `redis`, version 5 or later, as far as the adapter uses it. */
 interface NodeRedisClient {
   readonly isReady: boolean;
@@ -174,7 +232,8 @@ type SSEKifyErrorCode =
   | 'ECHO_LOST'
   | 'INVALID_ENVELOPE'
   | 'PUBLISH_REFUSED'
-  | 'PUBLISH_UNANSWERED';
+  | 'PUBLISH_UNANSWERED'
+  | 'UNSUPPORTED';
 /** What an {@link SSEKifyError} can carry beside its code and message. */
 interface SSEKifyErrorDetails {
   /** The error underneath, when there is one. */
@@ -250,6 +309,14 @@ interface SendOptions<Name extends string = string> {
   retry?: number | undefined;
   /** Send `data`, which must then be a string, as it is and not as JSON. Default `false`. */
   text?: boolean | undefined;
+}
+/** What can be said about one published event. */
+interface PublishOptions<Name extends string = string> extends SendOptions<Name> {
+  /**
+   * In lossless mode: makes a retry safe. Of all publishes with the same key within `windowMs` the first is appended, and
+   * each resolves with its id. A non-empty string of at most 1024 UTF-8 bytes. Default none.
+   */
+  key?: string | undefined;
 }
 /** When a connection that is behind must lose something: its oldest queued frame, the new one, or the connection. */
 type DropPolicy = 'oldest' | 'newest' | 'disconnect';
@@ -498,6 +565,24 @@ interface BusStats {
   outages: number;
 }
 
+/** What `stats().log` tells of the log in lossless mode; all 0 in others. */
+interface LogStats {
+  /** How far this instance is behind the end of the log, in milliseconds of the log's time, as of the last tick. */
+  lagMs: number;
+  /** Entries of the log that were read, ticks included. */
+  entriesRead: number;
+  /** Events held in memory. */
+  ringItems: number;
+  /** Bytes of them, counted with what keeping them costs. */
+  ringBytes: number;
+  /** Clients that came back and were given what they missed from memory. */
+  resumesFromMemory: number;
+  /** Clients whose position was older than what is held in memory, so that Redis had to be read. */
+  resumesFromRedis: number;
+  /** Times a slow client was left behind and read on from memory. */
+  leftBehind: number;
+}
+
 /** What `stats()` returns; all of it for this instance, counters since it was made. */
 interface SSEKifyStats {
   /** Open connections. */
@@ -552,6 +637,8 @@ interface SSEKifyStats {
   draining: boolean;
   /** The channel between instances; its state is `'none'` when this instance is alone. */
   bus: BusStats;
+  /** The log in lossless mode. */
+  log: LogStats;
 }
 
 /** The events of a hub, with what their listeners get. */
@@ -649,11 +736,11 @@ interface SeqOptions {
 /** Options of `new SSEKify(options)`. Every one may be left out, or be `undefined`, which means its default. */
 interface SSEKifyOptions {
   /**
-   * The channel between instances: a `redis://` URL, which loads `ioredis`, or an adapter. None, `null`, `false` or `''`:
-   * this instance only.
+   * The channel between instances: a `redis://` URL, which loads `ioredis`, or an adapter; that of `createRedisStreamAdapter`
+   * is lossless mode. None, `null`, `false` or `''`: this instance only.
    * @defaultValue none
    */
-  redis?: RedisLike | string | null | false | undefined;
+  redis?: RedisLike | RedisStreamAdapter | string | null | false | undefined;
   /**
    * Name of the channel between instances; hubs with different channels never see each other's events.
    * @defaultValue 'ssekify:bus'
@@ -814,29 +901,29 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
   publish<Name extends EventName<Events> = 'message'>(
     data: EventData<Events, Name>,
     userId?: undefined,
-    options?: SendOptions<Name>,
+    options?: PublishOptions<Name>,
   ): Promise<PublishResult>;
   publish<Name extends EventName<Events> = 'message'>(
     data: EventData<Events, Name>,
     userId: UserId,
-    options?: SendOptions<Name>,
+    options?: PublishOptions<Name>,
   ): Promise<PublishResult>;
   /** Sends to a user on every instance of the channel; as {@link SSEKify.publish}, with the user named first. */
   publishToUser<Name extends EventName<Events> = 'message'>(
     userId: UserId,
     data: EventData<Events, Name>,
-    options?: SendOptions<Name>,
+    options?: PublishOptions<Name>,
   ): Promise<PublishResult>;
   /** Sends to everyone on every instance of the channel; fails as {@link SSEKify.publish}. */
   publishToAll<Name extends EventName<Events> = 'message'>(
     data: EventData<Events, Name>,
-    options?: SendOptions<Name>,
+    options?: PublishOptions<Name>,
   ): Promise<PublishResult>;
   /** Sends to a room on every instance of the channel; fails as {@link SSEKify.publish}, and with `INVALID_ROOM`. */
   publishToRoom<Name extends EventName<Events> = 'message'>(
     room: RoomName,
     data: EventData<Events, Name>,
-    options?: SendOptions<Name>,
+    options?: PublishOptions<Name>,
   ): Promise<PublishResult>;
   /**
    * Ends a user's connections on every instance, as after a log-out or for a revoked token. The client's EventSource comes
@@ -896,6 +983,7 @@ declare const ssekify: {
   SSEKifyError: typeof SSEKifyError;
   createIORedisAdapter: typeof createIORedisAdapter;
   createNodeRedisAdapter: typeof createNodeRedisAdapter;
+  createRedisStreamAdapter: typeof createRedisStreamAdapter;
 };
 
 export {
@@ -924,15 +1012,19 @@ export {
   type JoinOptions,
   type KeepAliveEvent,
   type KeyValue,
+  type LogStats,
   type MessageSentInfo,
   type NodeRedisClient,
   type NodeRedisTarget,
   type NodeResponse,
   type NumberedPublish,
   type NumberedResult,
+  type PublishOptions,
   type PublishOutcome,
   type PublishResult,
   type RedisLike,
+  RedisStreamAdapter,
+  type RedisStreamOptions,
   type RefusalReason,
   type RegisterOptions,
   type RegisteredConnectionHandle,
@@ -952,5 +1044,6 @@ export {
   type UserId,
   createIORedisAdapter,
   createNodeRedisAdapter,
+  createRedisStreamAdapter,
   ssekify as default,
 };

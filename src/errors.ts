@@ -25,7 +25,8 @@ export type SSEKifyErrorCode =
   | 'ECHO_LOST'
   | 'INVALID_ENVELOPE'
   | 'PUBLISH_REFUSED'
-  | 'PUBLISH_UNANSWERED';
+  | 'PUBLISH_UNANSWERED'
+  | 'UNSUPPORTED';
 
 /** What an {@link SSEKifyError} can carry beside its code and message. */
 export interface SSEKifyErrorDetails {

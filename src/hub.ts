@@ -1,8 +1,12 @@
-import { flag, milliseconds, readOptions, text } from './checks.js';
+import { flag, milliseconds, readOptions, refuse, text } from './checks.js';
 import { Bus, type BusHost } from './cluster/bus.js';
 import { NO_BUS } from './cluster/bus-stats.js';
 import { aboutOf, type Command, envelopeOf, type Received } from './cluster/envelope.js';
 import { createIORedisAdapter } from './cluster/ioredis.js';
+import type { LogBus } from './cluster/log/log-bus.js';
+import { NO_LOG } from './cluster/log/log-stats.js';
+import { takeKey } from './cluster/log/publish-key.js';
+import { type LogSource, logSourceOf, RedisStreamAdapter } from './cluster/log/redis-stream.js';
 import { Loopback } from './cluster/loopback.js';
 import { Publisher } from './cluster/publisher.js';
 import { keyValueOf, type RedisLike } from './cluster/redis-like.js';
@@ -12,18 +16,28 @@ import { Delivery } from './delivery/delivery.js';
 import { sayFarewell } from './delivery/farewell.js';
 import { ConnectionHandle, RefusedHandle } from './delivery/handle.js';
 import { Heartbeats } from './delivery/heartbeat.js';
+import type { History } from './delivery/history.js';
 import { LocalIds } from './delivery/local-ids.js';
+import { RecentHistory } from './delivery/recent-history.js';
 import { Reception } from './delivery/reception.js';
 import { EVERYONE, userScope } from './delivery/scope.js';
 import { checkResponse } from './delivery/sinks/response.js';
-import { SSEKifyError } from './errors.js';
+import { SSEKifyError, show } from './errors.js';
 import { type Emitter, Reporter } from './events.js';
+import { Lossless } from './lossless.js';
 import { checkUserId } from './names.js';
 import { type HubSettings, type Registration, readHubOptions, registrationReader } from './options.js';
 import { createInstanceId, timestampIds } from './stamp/ids.js';
 import { readSendOptions, Stamper, type Wish } from './stamp/stamper.js';
 import { Counters, type SSEKifyStats } from './stats.js';
-import type { MessageSentInfo, PublishResult, RegisteredConnectionHandle, Scope, SendOptions } from './types.js';
+import type {
+  MessageSentInfo,
+  PublishOptions,
+  PublishResult,
+  RegisteredConnectionHandle,
+  Scope,
+  SendOptions,
+} from './types.js';
 import { checkEvent } from './wire/fields.js';
 import { encodeEvent, type Frame, type WireEvent } from './wire/frame.js';
 
@@ -51,11 +65,15 @@ export class Hub implements BusHost {
   readonly #readRegistration: (options: unknown) => Registration;
   readonly #bus: Bus | undefined;
   readonly #publisher: Publisher | undefined;
+  #lossless: Lossless | undefined;
   #farewell: Promise<void> | undefined;
   #over = false;
 
   constructor(options: unknown, emitter: Emitter) {
     const settings = readHubOptions(options);
+    const source = settings.redis instanceof RedisStreamAdapter ? logSourceOf(settings.redis) : undefined;
+    // The log gives events their ids.
+    if (source !== undefined) settings.seq.frameIdPolicy = 'none';
     this.#readRegistration = registrationReader(settings);
     this.#reporter = new Reporter(emitter, this.#counters);
     this.#stamper = new Stamper(settings, this.#instanceId, () => this.#clock.now());
@@ -64,16 +82,11 @@ export class Hub implements BusHost {
       clock: this.#clock,
       counters: this.#counters,
       reporter: this.#reporter,
-      limits: {
-        maxItems: settings.recentBufferSize,
-        ttlMs: settings.recentTTLMs,
-        maxScopes: settings.recentMaxUsers,
-        maxBytes: settings.recentMaxBytes,
-      },
       gapEvent: settings.gapEvent,
       instanceId: this.#instanceId,
+      cursorMs: source === undefined ? undefined : source.settings.windowMs / 4,
       heartbeat: (connectionSettings) => heartbeats.of(connectionSettings),
-      positionId: () => this.#localIds.next() ?? this.#markIds(),
+      history: (delivery) => this.#openHistory(settings, source, delivery),
     });
     this.#reception = new Reception(this.#delivery, this.#counters, settings);
     heartbeats.of(this.#readRegistration(undefined).settings);
@@ -96,7 +109,7 @@ export class Hub implements BusHost {
       this.#counters.refused[reason] += 1;
       return new RefusedHandle(user, lastEventId, reason);
     }
-    const encode = (data: unknown, wish: SendOptions | undefined) => this.#encode(data, readSendOptions(wish, data));
+    const encode = (data: unknown, wish: SendOptions | undefined) => this.#encode(data, this.#liveWish(wish, data));
     const handle = new ConnectionHandle<Events>(connection, this.#delivery, encode, lastEventId);
     this.#reporter.tell('connect', () => ({ userId: user, connId: connection.connId, handle }));
     return handle;
@@ -104,18 +117,23 @@ export class Hub implements BusHost {
 
   /** Sends on this instance. */
   send(scope: Scope, data: unknown, options: SendOptions | undefined): number {
-    const wish = readSendOptions(options, data);
+    const wish = this.#liveWish(options, data);
     if (this.#over) return 0;
     const frame = this.#encode(data, wish, this.#newLocalId);
     return frame === undefined ? 0 : this.#deliver(scope, frame);
   }
 
   /** Sends on every instance. `scopeOf` may throw; nothing else of it does. */
-  publish(scopeOf: () => Scope, data: unknown, options: SendOptions | undefined): Promise<PublishResult> {
+  publish(scopeOf: () => Scope, data: unknown, options: PublishOptions | undefined): Promise<PublishResult> {
     return this.#settling(() => {
       const scope = scopeOf();
-      const wish = readSendOptions(options, data);
+      const { key, rest } = takeKey(options);
+      const wish = this.#liveWish(rest, data);
+      if (this.#lossless === undefined && key !== undefined) {
+        refuse('options.key', key, 'none, since only lossless mode (createRedisStreamAdapter) knows keys');
+      }
       if (this.#over) throw shutDown('publish');
+      if (this.#lossless !== undefined) return this.#lossless.publisher.publish(scope, data, wish, key);
       if (this.#publisher !== undefined) return this.#publisher.publish(scope, data, wish);
       const event = this.#stamper.stamp(data, wish, () => this.#stamper.newId());
       const origin = this.#instanceId;
@@ -131,7 +149,8 @@ export class Hub implements BusHost {
     const done = this.#settling<unknown>(() => {
       const command = commandOf();
       if (this.#over) throw shutDown('publish');
-      if (this.#publisher !== undefined) return this.#publisher.command(command);
+      const publisher = this.#publisher ?? this.#lossless?.publisher;
+      if (publisher !== undefined) return publisher.command(command);
       this.obey(command);
       return Promise.resolve();
     });
@@ -140,7 +159,7 @@ export class Hub implements BusHost {
 
   ready(): Promise<void> {
     if (this.#farewell !== undefined) return harmless(Promise.reject(shutDown('ready()')));
-    return harmless(this.#bus?.ready() ?? Promise.resolve());
+    return harmless(this.#channel?.ready() ?? Promise.resolve());
   }
 
   /** @param userId - absent for all */
@@ -153,7 +172,7 @@ export class Hub implements BusHost {
 
   /** @param userId - absent for all */
   clearRecent(userId: string | undefined): void {
-    this.#delivery.replay.clear(userId === undefined ? undefined : userScope(userId));
+    this.#delivery.history.clear(userId === undefined ? undefined : userScope(userId));
   }
 
   stopAccepting(): void {
@@ -174,20 +193,20 @@ export class Hub implements BusHost {
 
   async #end(graceMs: number): Promise<void> {
     const startedAt = this.#clock.now();
-    const published = within(graceMs, this.#bus?.settled());
+    const published = within(graceMs, this.#channel?.settled());
     await sayFarewell(this.#delivery, graceMs, (connection) =>
       connection.close('shutdown', jitteredRetry(connection.settings.retryMs)),
     );
     await published;
     this.#over = true;
-    await within(Math.max(0, graceMs - (this.#clock.now() - startedAt)), this.#bus?.close());
+    await within(Math.max(0, graceMs - (this.#clock.now() - startedAt)), this.#channel?.close());
     this.#clock.stop();
   }
 
   stats(): SSEKifyStats {
-    const { registry, replay } = this.#delivery;
-    const { buffers, items, bytes } = replay.size;
-    const { refused, gaps, sinks, ...counters } = this.#counters;
+    const { registry, history } = this.#delivery;
+    const { buffers, items, bytes } = history.size;
+    const { refused, gaps, sinks, resumesFromMemory, resumesFromRedis, leftBehind, ...counters } = this.#counters;
     return {
       connections: registry.all.size,
       users: registry.users.size,
@@ -201,7 +220,8 @@ export class Hub implements BusHost {
       recentItems: items,
       recentBytes: bytes,
       draining: this.#reception.draining,
-      bus: this.#bus?.stats() ?? { ...NO_BUS },
+      bus: this.#channel?.stats() ?? { ...NO_BUS },
+      log: this.#lossless?.stats() ?? { ...NO_LOG },
     };
   }
 
@@ -236,17 +256,52 @@ export class Hub implements BusHost {
   }
 
   tear(): void {
-    this.#delivery.tear();
+    this.#delivery.history.tear();
   }
 
   error(error: SSEKifyError): void {
     this.#reporter.error(error);
   }
 
+  get #channel(): Bus | LogBus | undefined {
+    return this.#bus ?? this.#lossless?.bus;
+  }
+
+  /** The checked options of an event that is to go out; in lossless mode nobody but the log gives ids. */
+  #liveWish(options: SendOptions | undefined, data: unknown): Wish {
+    const wish = readSendOptions(options, data);
+    if (wish.id === undefined || this.#lossless === undefined) return wish;
+    throw new SSEKifyError(
+      'INVALID_ID',
+      `options.id is ${show(wish.id)}: in lossless mode the log gives events their ids.`,
+    );
+  }
+
+  #openHistory(settings: HubSettings, source: LogSource | undefined, delivery: Delivery): History {
+    const common = { settings, delivery, counters: this.#counters, instanceId: this.#instanceId };
+    if (source === undefined) {
+      return new RecentHistory({ ...common, positionId: () => this.#localIds.next() ?? this.#markIds() });
+    }
+    const take = (received: Received) => {
+      if ('command' in received) this.obey(received.command);
+      else this.#deliver(received.scope, encodeEvent(received.event, delivery.nextOrder()));
+      this.heard(received);
+    };
+    this.#lossless = new Lossless({
+      ...common,
+      source,
+      stamper: this.#stamper,
+      take,
+      error: (error) => this.error(error),
+    });
+    return this.#lossless.feed;
+  }
+
   #openBus(settings: HubSettings): { bus: Bus; publisher: Publisher } | undefined {
     const { redis, channel, seq, maxPayloadBytes } = settings;
     const store = seq.redis ?? undefined;
     if (redis === undefined && store === undefined) return undefined;
+    if (redis instanceof RedisStreamAdapter) return undefined;
     const adapter: RedisLike = typeof redis === 'string' ? createIORedisAdapter(redis) : (redis ?? new Loopback());
     const common = { adapter, channel, instanceId: this.#instanceId, host: this };
     const bus = new Bus({ ...common, clock: this.#clock, maxPayloadBytes });

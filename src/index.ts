@@ -1,4 +1,5 @@
 import { createIORedisAdapter } from './cluster/ioredis.js';
+import { createRedisStreamAdapter } from './cluster/log/redis-stream.js';
 import { createNodeRedisAdapter } from './cluster/node-redis.js';
 import { SSEKifyError } from './errors.js';
 import { SSEKify } from './ssekify.js';
@@ -6,6 +7,8 @@ import { SSEKify } from './ssekify.js';
 export type { BusStats } from './cluster/bus-stats.js';
 export type { Envelope, EnvelopeType } from './cluster/envelope.js';
 export type { IORedisClient, IORedisTarget } from './cluster/ioredis.js';
+export type { LogStats } from './cluster/log/log-stats.js';
+export type { RedisStreamAdapter, RedisStreamOptions } from './cluster/log/redis-stream.js';
 export type { NodeRedisClient, NodeRedisTarget } from './cluster/node-redis.js';
 export type { ClosableAdapter } from './cluster/redis-adapter.js';
 export type { NumberedPublish, NumberedResult, RedisLike } from './cluster/redis-like.js';
@@ -33,6 +36,7 @@ export type {
   JoinOptions,
   KeepAliveEvent,
   MessageSentInfo,
+  PublishOptions,
   PublishResult,
   RefusalReason,
   RegisteredConnectionHandle,
@@ -44,8 +48,8 @@ export type {
   UntypedEvents,
   UserId,
 } from './types.js';
-export { createIORedisAdapter, createNodeRedisAdapter, SSEKify, SSEKifyError };
+export { createIORedisAdapter, createNodeRedisAdapter, createRedisStreamAdapter, SSEKify, SSEKifyError };
 
 /** All values of the package, for `import ssekify from 'ssekify'`. */
-const ssekify = { SSEKify, SSEKifyError, createIORedisAdapter, createNodeRedisAdapter };
+const ssekify = { SSEKify, SSEKifyError, createIORedisAdapter, createNodeRedisAdapter, createRedisStreamAdapter };
 export default ssekify;

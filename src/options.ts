@@ -1,4 +1,5 @@
 import { type Check, flag, integer, isRecord, milliseconds, oneOf, readOptions, refuse, text } from './checks.js';
+import { RedisStreamAdapter } from './cluster/log/redis-stream.js';
 import { isRedisLike, type RedisLike } from './cluster/redis-like.js';
 import { checkRoom } from './names.js';
 import type { AutoFieldsOptions, SeqOptions } from './stamp/options.js';
@@ -10,11 +11,11 @@ import { type HeaderChange, readHeaders } from './wire/head.js';
 /** Options of `new SSEKify(options)`. Every one may be left out, or be `undefined`, which means its default. */
 export interface SSEKifyOptions {
   /**
-   * The channel between instances: a `redis://` URL, which loads `ioredis`, or an adapter. None, `null`, `false` or `''`:
-   * this instance only.
+   * The channel between instances: a `redis://` URL, which loads `ioredis`, or an adapter; that of `createRedisStreamAdapter`
+   * is lossless mode. None, `null`, `false` or `''`: this instance only.
    * @defaultValue none
    */
-  redis?: RedisLike | string | null | false | undefined;
+  redis?: RedisLike | RedisStreamAdapter | string | null | false | undefined;
   /**
    * Name of the channel between instances; hubs with different channels never see each other's events.
    * @defaultValue 'ssekify:bus'
@@ -135,10 +136,10 @@ const signal: Check<AbortSignal | undefined> = (value, name) => {
   return refuse(name, value, 'an AbortSignal');
 };
 
-const redis: Check<RedisLike | string | undefined> = (value, name) => {
+const redis: Check<RedisLike | RedisStreamAdapter | string | undefined> = (value, name) => {
   if (value === undefined || value === null || value === false || value === '') return undefined;
   if (typeof value === 'string' && /^rediss?:\/\/|^unix:\/\//.test(value)) return value;
-  if (typeof value === 'object' && isRedisLike(value)) return value;
+  if (value instanceof RedisStreamAdapter || isRedisLike(value)) return value;
   return refuse(name, value, 'a redis:// or rediss:// URL, an adapter (publish, subscribe, on), or nothing');
 };
 

@@ -11,6 +11,7 @@ import type {
   ConnectionId,
   EventData,
   EventName,
+  PublishOptions,
   PublishResult,
   RegisteredConnectionHandle,
   RegisterOptions,
@@ -136,14 +137,14 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
   publish<Name extends EventName<Events> = 'message'>(
     data: EventData<Events, Name>,
     userId?: undefined,
-    options?: SendOptions<Name>,
+    options?: PublishOptions<Name>,
   ): Promise<PublishResult>;
   publish<Name extends EventName<Events> = 'message'>(
     data: EventData<Events, Name>,
     userId: UserId,
-    options?: SendOptions<Name>,
+    options?: PublishOptions<Name>,
   ): Promise<PublishResult>;
-  publish(data: unknown, userId?: UserId, options?: SendOptions): Promise<PublishResult> {
+  publish(data: unknown, userId?: UserId, options?: PublishOptions): Promise<PublishResult> {
     return this.#hub.publish(() => scopeFor(userId), data, options);
   }
 
@@ -151,7 +152,7 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
   publishToUser<Name extends EventName<Events> = 'message'>(
     userId: UserId,
     data: EventData<Events, Name>,
-    options?: SendOptions<Name>,
+    options?: PublishOptions<Name>,
   ): Promise<PublishResult> {
     return this.#hub.publish(() => userScope(checkUserId(userId)), data, options);
   }
@@ -159,7 +160,7 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
   /** Sends to everyone on every instance of the channel; fails as {@link SSEKify.publish}. */
   publishToAll<Name extends EventName<Events> = 'message'>(
     data: EventData<Events, Name>,
-    options?: SendOptions<Name>,
+    options?: PublishOptions<Name>,
   ): Promise<PublishResult> {
     return this.#hub.publish(() => EVERYONE, data, options);
   }
@@ -168,7 +169,7 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
   publishToRoom<Name extends EventName<Events> = 'message'>(
     room: RoomName,
     data: EventData<Events, Name>,
-    options?: SendOptions<Name>,
+    options?: PublishOptions<Name>,
   ): Promise<PublishResult> {
     return this.#hub.publish(() => roomScope(checkRoom(room)), data, options);
   }

@@ -1,4 +1,5 @@
 import type { BusStats } from './cluster/bus-stats.js';
+import type { LogStats } from './cluster/log/log-stats.js';
 import type { GapReason, RefusalReason } from './types.js';
 
 /** What `stats()` returns; all of it for this instance, counters since it was made. */
@@ -52,6 +53,8 @@ export interface SSEKifyStats {
   draining: boolean;
   /** The channel between instances; its state is `'none'` when this instance is alone. */
   bus: BusStats;
+  /** The log in lossless mode. */
+  log: LogStats;
 }
 
 /** What is counted on the way. */
@@ -65,6 +68,9 @@ export class Counters {
   queueItemsMax = 0;
   queueBytesMax = 0;
   errorCount = 0;
+  resumesFromMemory = 0;
+  resumesFromRedis = 0;
+  leftBehind = 0;
   seqIncrsLocal = 0;
   seqIncrsRedis = 0;
   lastSeqKvFallbackAt = 0;

@@ -37,6 +37,15 @@ export interface SendOptions<Name extends string = string> {
   text?: boolean | undefined;
 }
 
+/** What can be said about one published event. */
+export interface PublishOptions<Name extends string = string> extends SendOptions<Name> {
+  /**
+   * In lossless mode: makes a retry safe. Of all publishes with the same key within `windowMs` the first is appended, and
+   * each resolves with its id. A non-empty string of at most 1024 UTF-8 bytes. Default none.
+   */
+  key?: string | undefined;
+}
+
 /** When a connection that is behind must lose something: its oldest queued frame, the new one, or the connection. */
 export type DropPolicy = 'oldest' | 'newest' | 'disconnect';
 

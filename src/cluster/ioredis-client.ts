@@ -15,7 +15,9 @@ export interface IORedisClient {
 
 /** A `Cluster`, which knows its nodes. */
 export interface ClusterClient extends IORedisClient {
-  nodes(): readonly IORedisClient[];
+  nodes(role?: string): readonly IORedisClient[];
+  /** The nodes of each slot as `host:port`, its owner first. */
+  readonly slots: readonly (readonly string[])[];
   refreshSlotsCache(callback: (error?: unknown) => void): void;
 }
 

@@ -1,8 +1,8 @@
 import { isRecord } from '../checks.js';
 import { SSEKifyError, show } from '../errors.js';
 import { ClusterSubscriber } from './cluster-subscriber.js';
-import { type IORedisClient, isClient, isCluster } from './ioredis-client.js';
-import type { Link, LinkEvents } from './link.js';
+import { type ClusterClient, type IORedisClient, isClient, isCluster } from './ioredis-client.js';
+import type { LinkEvents, ReplicatedLink } from './link.js';
 import { constructorIn, loadOptional } from './load.js';
 import { type ClosableAdapter, RedisAdapter } from './redis-adapter.js';
 
@@ -49,8 +49,8 @@ const BY_CLUSTER = { retryDelayOnFailover: 0, keyPrefix: '' };
 
 type Options = Record<string, unknown>;
 
-function connect(target: IORedisTarget, options: Options): IORedisClient {
-  const client = isClient(target) ? duplicate(target, options) : construct(target, options);
+function connect(target: IORedisTarget, options: Options, caller = 'createIORedisAdapter'): IORedisClient {
+  const client = isClient(target) ? duplicate(target, options) : construct(target, options, caller);
   if (isClient(client)) return client;
   throw new SSEKifyError(
     'REDIS_CLIENT_MISSING',
@@ -66,8 +66,8 @@ function duplicate(client: IORedisClient, options: Options): unknown {
   return client.duplicate([], { ...BY_CLUSTER, enableOfflineQueue, lazyConnect, redisOptions });
 }
 
-function construct(target: unknown, options: Options): unknown {
-  const Redis = constructorIn(loadOptional('ioredis', 'createIORedisAdapter'), 'Redis');
+function construct(target: unknown, options: Options, caller: string): unknown {
+  const Redis = constructorIn(loadOptional('ioredis', caller), 'Redis');
   const defaults = { retryStrategy: backOff, connectTimeout: 5000, ...BY_SENTINEL };
   if (typeof target === 'string') return new Redis(target, { ...defaults, ...options });
   if (isRecord(target)) return new Redis({ ...defaults, ...target, ...options });
@@ -103,8 +103,15 @@ export function createIORedisAdapter(target: IORedisTarget): ClosableAdapter {
   return new RedisAdapter(new IORedisLink(publisher), subscriber);
 }
 
-class IORedisLink implements Link {
+/** Opens a connection on which a command that cannot leave now fails now, and is never sent twice. */
+export function openLink(target: IORedisTarget, caller: string): ReplicatedLink {
+  return new IORedisLink(connect(target, PUBLISHING, caller));
+}
+
+class IORedisLink implements ReplicatedLink {
   readonly #client: IORedisClient;
+  /** Slots of keys that were waited for. */
+  readonly #slots = new Map<string, number>();
   #over = false;
   #onceMore: NodeJS.Timeout | undefined;
 
@@ -139,6 +146,11 @@ class IORedisLink implements Link {
     return this.#client.call(command, ...args);
   }
 
+  async wait(key: string, timeoutMs: number): Promise<number> {
+    const node = isCluster(this.#client) ? await this.#nodeOf(this.#client, key) : this.#client;
+    return Number(await node.call('WAIT', '1', String(timeoutMs)));
+  }
+
   subscribe(channel: string): Promise<unknown> {
     return this.#client.subscribe(channel);
   }
@@ -163,6 +175,18 @@ class IORedisLink implements Link {
     this.#client.disconnect();
   }
 
+  async #nodeOf(client: ClusterClient, key: string): Promise<IORedisClient> {
+    let slot = this.#slots.get(key);
+    if (slot === undefined) {
+      slot = Number(await client.call('CLUSTER', 'KEYSLOT', key));
+      this.#slots.set(key, slot);
+    }
+    const [owner] = client.slots[slot] ?? [];
+    const node = client.nodes('master').find((each) => nameOfNode(each) === owner);
+    if (node === undefined) throw new Error('the node that owns the log is not known');
+    return node;
+  }
+
   /**
    * The client has given up: its retry strategy says so, or, as ioredis does then for good, because Sentinel told of the
    * failover just while it was asking a sentinel.
@@ -175,4 +199,9 @@ class IORedisLink implements Link {
     }, ONCE_MORE_MS);
     this.#onceMore.unref();
   }
+}
+
+function nameOfNode(node: IORedisClient): string {
+  const options: unknown = Reflect.get(node, 'options');
+  return isRecord(options) ? `${String(options.host)}:${String(options.port)}` : '';
 }

@@ -23,3 +23,9 @@ export interface Link {
   renew(): void;
   end(): void;
 }
+
+/** A connection that can wait for replicas. */
+export interface ReplicatedLink extends Link {
+  /** Waits until a replica has what was written here, at the node of this key. @returns how many have it; 0 = none in time */
+  wait(key: string, timeoutMs: number): Promise<number>;
+}

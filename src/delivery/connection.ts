@@ -15,6 +15,8 @@ export interface ConnectionHost {
   readonly instanceId: string;
   readonly clock: Clock;
   readonly flusher: Flusher;
+  /** Milliseconds within which a quiet client's last id has to be moved; `undefined` = never. */
+  readonly cursorMs: number | undefined;
   /** Counts what a connection refused or dropped, and how far its queue grew. */
   dropped(oldest: number, newest: number): void;
   queued(items: number, bytes: number): void;
@@ -22,10 +24,20 @@ export interface ConnectionHost {
   gap(connection: Connection, lastEventId: string, reason: GapReason): Frame | undefined;
   /** The heartbeat these settings ask for. */
   heartbeat(settings: ConnectionSettings): Frame;
+  /** An event that moves the client's last id to now; `undefined` when it need not be moved. */
+  cursor(sentId: string): Frame | undefined;
+  /** A frame does not fit in the queue. @returns whether the connection was given a backlog, so that it reads it later */
+  leaveBehind(connection: Connection, frame: Frame): boolean;
   /** It stopped taking frames; called once. */
   left(connection: Connection, reason: DisconnectReason): void;
   /** Its response is over; called once, after `left`. */
   gone(connection: Connection): void;
+}
+
+/** What a connection has to read before frames with an id are given to it as they come. */
+export interface Backlog {
+  /** Frames to write next; `'later'`: {@link Connection.readOn} is called when there are; `'done'`: it is live. */
+  next(): readonly Frame[] | 'later' | 'done';
 }
 
 /** A write to a client that is behind; small enough that one after the other shows progress. */
@@ -60,6 +72,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   #queue: Queue | undefined;
   /** What is left of a frame larger than one write to a client that is behind. */
   #rest: Buffer | undefined;
+  #backlog: Backlog | undefined;
   /** A write was answered `false`, and the drain has not come. */
   #stalled = false;
   /** It stalled, and has not caught up with what it accepted: only then do the limits hold. */
@@ -83,11 +96,11 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     this.userId = userId;
     this.settings = settings;
     this.#sentId = lastEventId;
-    const { keepAliveMs, maxLifetimeMs } = settings;
+    const { maxLifetimeMs } = settings;
     // Whole milliseconds: V8 keeps them in the object, and fractions beside it.
     const now = Math.round(host.clock.now());
     this.connectedAt = now;
-    this.#pingAt = keepAliveMs === 0 ? NEVER : now + keepAliveMs;
+    this.#pingAt = now + this.#pingMs;
     // Up to 10 % less, so that clients that came together do not leave together; 1 % is for the clock's slots.
     this.#endsAt = maxLifetimeMs === undefined ? 0 : Math.round(now + maxLifetimeMs * (0.99 - Math.random() * 0.09));
   }
@@ -106,6 +119,28 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     return this.#cursor;
   }
 
+  /** The last id its client was sent. */
+  get sentId(): string {
+    return this.#sentId;
+  }
+
+  /** It reads a backlog, so that frames with an id are not given to it. */
+  get lagging(): boolean {
+    return this.#backlog !== undefined;
+  }
+
+  /** Reads a backlog first, as fast as its client takes it; then it is live. */
+  follow(backlog: Backlog): void {
+    if (this.#state !== 'open') return;
+    this.#backlog = backlog;
+    this.#host.flusher.mark(this);
+  }
+
+  /** The backlog may have more. */
+  readOn(): void {
+    if (this.#backlog !== undefined && this.#state === 'open') this.#host.flusher.mark(this);
+  }
+
   /** Starts to write to `sink`, the first frame at once. */
   start(sink: Sink, first: Frame): void {
     this.#sink = sink;
@@ -115,7 +150,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
 
   /** Takes one frame for the client. */
   push(frame: Frame): PushOutcome {
-    if (this.#state !== 'open') return 'refused';
+    if (this.#state !== 'open' || (this.#backlog !== undefined && frame.id !== undefined)) return 'refused';
     if (this.#behind) {
       const outcome = this.#enqueue(frame);
       if (outcome !== 'accepted') return outcome;
@@ -175,7 +210,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     this.#progress = undefined;
     if (this.#queue?.empty !== false && this.#rest === undefined) this.#caughtUp();
     if (this.#state === 'ending') this.#watchProgress();
-    if (this.#queue !== undefined || this.#state === 'ending') this.#host.flusher.mark(this);
+    if (this.#queue !== undefined || this.lagging || this.#state === 'ending') this.#host.flusher.mark(this);
   }
 
   closed(reason: DisconnectReason): void {
@@ -199,6 +234,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
       while (!this.#stalled && this.#writeNext(this.#queue));
       if (!this.#stalled) this.#caughtUp();
     }
+    if (this.#backlog !== undefined && this.#state === 'open' && !this.#stalled) this.#read(this.#backlog);
     if (this.#state === 'ending' && this.#queue === undefined && !this.#stalled) this.#sink?.end();
   }
 
@@ -214,7 +250,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
       this.close('lifetime');
     }
     if (this.#state === 'open' && now >= this.#pingAt) {
-      this.#pingAt = Math.round(now) + this.settings.keepAliveMs;
+      this.#pingAt = Math.round(now) + this.#pingMs;
       if (!this.#stalled) {
         this.#pingDue = true;
         this.#host.flusher.mark(this);
@@ -226,6 +262,24 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     return next === NEVER ? undefined : next;
   }
 
+  #read(backlog: Backlog): void {
+    const frames = backlog.next();
+    if (frames === 'later' || this.#backlog !== backlog) return;
+    if (frames !== 'done') {
+      this.pushReplay(frames);
+      // A piece without a frame for this client is no reason to wait.
+      if (frames.length === 0) this.readOn();
+      return;
+    }
+    this.#backlog = undefined;
+    const cursor = this.#host.cursor(this.#sentId);
+    if (cursor !== undefined) this.pushReplay([cursor]);
+  }
+
+  get #pingMs(): number {
+    return Math.min(this.settings.keepAliveMs || NEVER, this.#host.cursorMs ?? NEVER);
+  }
+
   /** Takes a last word, which costs no frame its place. */
   #pushLast(frame: Frame): void {
     if (this.#behind) this.pushReplay([frame]);
@@ -234,6 +288,8 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
 
   #enqueue(frame: Frame): PushOutcome {
     this.#queue ??= new Queue();
+    const fits = frame.id === undefined || this.#queue.takes(frame, this.settings);
+    if (!fits && this.settings.dropPolicy !== 'disconnect' && this.#host.leaveBehind(this, frame)) return 'refused';
     const outcome = this.#queue.push(frame, this.settings);
     const droppedOldest = this.#queue.takeDroppedOldest();
     if (droppedOldest > 0 || outcome === 'refused') this.#host.dropped(droppedOldest, outcome === 'refused' ? 1 : 0);
@@ -256,9 +312,11 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   #withPing(frames: Frame | Frame[] | undefined): Frame | Frame[] | undefined {
     if (!this.#pingDue) return frames;
     this.#pingDue = false;
-    const ping = this.#host.heartbeat(this.settings);
-    if (frames === undefined) return ping;
-    return [ping, ...asList(frames)];
+    const all = [...asList(frames)];
+    if (this.settings.keepAliveMs > 0) all.unshift(this.#host.heartbeat(this.settings));
+    const cursor = this.lagging ? undefined : this.#host.cursor(lastId(all) ?? this.#sentId);
+    if (cursor !== undefined) all.push(cursor);
+    return all.length > 1 ? all : all[0];
   }
 
   /** Writes what a client that keeps up got in this tick; what comes after a stall waits, whole and by reference. */
@@ -339,6 +397,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     this.#sink = undefined;
     this.#fresh = undefined;
     this.#queue = undefined;
+    this.#backlog = undefined;
     this.#rest = undefined;
     this.#progress = undefined;
     this.#host.gone(this);

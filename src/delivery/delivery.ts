@@ -6,45 +6,47 @@ import { encodeEvent, type Frame } from '../wire/frame.js';
 import type { Clock } from './clock.js';
 import type { Connection, ConnectionHost } from './connection.js';
 import { Flusher } from './flusher.js';
-import { followedId } from './local-ids.js';
+import type { History } from './history.js';
 import { Registry } from './registry.js';
-import { Replay, type ReplayLimits } from './replay.js';
-import { roomScope, type Scope } from './scope.js';
-import { ServedRooms } from './served-rooms.js';
+import type { Scope } from './scope.js';
 
 /** What delivery is told by the class. */
 export interface DeliveryParts {
   clock: Clock;
   counters: Counters;
   reporter: Reporter;
-  limits: ReplayLimits;
   gapEvent: string | false;
   instanceId: string;
+  cursorMs: number | undefined;
   heartbeat(settings: ConnectionSettings): Frame;
-  /** A fresh id for a place in the stream where no event is. */
-  positionId(): string;
+  history(delivery: Delivery): History;
 }
 
 /** Records frames and fans them out. Nothing in here is awaited: that is why nothing is lost between replay and live. */
 export class Delivery implements ConnectionHost {
   readonly registry = new Registry();
   readonly flusher = new Flusher();
-  readonly replay: Replay;
+  readonly history: History;
   readonly clock: Clock;
   readonly instanceId: string;
+  readonly cursorMs: number | undefined;
   readonly #parts: DeliveryParts;
   /** Connections that take nothing any more, but whose responses are not over. */
   readonly #leaving = new Set<Connection>();
   #whenEmpty: (() => void)[] = [];
   #order = 0;
-  /** The latest id that stands for a place where no event is, and the place. */
-  #mark = { id: '', order: -1 };
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
     this.clock = parts.clock;
     this.instanceId = parts.instanceId;
-    this.replay = new Replay(parts.limits, parts.clock);
+    this.cursorMs = parts.cursorMs;
+    this.history = parts.history(this);
+  }
+
+  /** The newest place in the send order. */
+  get order(): number {
+    return this.#order;
   }
 
   /** The next place in the send order. */
@@ -55,7 +57,7 @@ export class Delivery implements ConnectionHost {
 
   /** Records a frame and gives it to all that it is for. @returns how many accepted it */
   deliver(scope: Scope, frame: Frame): number {
-    this.replay.record(scope, frame);
+    this.history.record(scope, frame);
     if (scope.kind === 'all') return this.fanOut(this.registry.all, frame);
     const targets = (scope.kind === 'user' ? this.registry.users : this.registry.rooms).get(scope.name);
     if (targets === undefined) return 0;
@@ -90,49 +92,27 @@ export class Delivery implements ConnectionHost {
     return count;
   }
 
-  /** Takes a connection in: what it missed first, then it is live, in one step. */
-  enter(connection: Connection, lastEventId: string | undefined, rooms: readonly string[], scopes: Scope[]): void {
-    let gap: GapReason | undefined;
-    if (lastEventId !== undefined && lastEventId !== '') {
-      const known = this.#positionOf(lastEventId, scopes);
-      connection.position = known ?? 0;
-      gap = this.#resume(connection, lastEventId, scopes, known === undefined ? 'unknown' : undefined);
-    }
+  /** Takes a connection in: what it missed first, then it is live, with nothing in between. */
+  enter(connection: Connection, lastEventId: string | undefined, rooms: readonly string[]): void {
     this.registry.add(connection);
     for (const room of rooms) this.registry.join(connection, room);
+    const gap = this.history.enter(connection, lastEventId);
     if (gap !== undefined) this.#tellGap(connection, lastEventId ?? '', gap);
   }
 
   join(connection: Connection, room: string, lastEventId: string | undefined, replay: boolean): boolean {
     if (!connection.open || connection.rooms?.has(room) === true) return false;
-    const { position } = connection;
-    let gap: GapReason | undefined;
-    if (position !== undefined && lastEventId !== undefined) {
-      connection.served ??= new ServedRooms(position);
-      const { served } = connection;
-      if (replay) {
-        const unseen = (order: number) => !served.has(room, order);
-        gap = this.#resume(connection, lastEventId, [roomScope(room)], undefined, unseen);
-      }
-      served.joined(room, replay ? position : this.#order);
-    }
+    const gap = this.history.join(connection, room, lastEventId, replay);
     this.registry.join(connection, room);
+    // Only now: listeners may send to the room.
     if (gap !== undefined) this.#tellGap(connection, lastEventId ?? '', gap);
     return true;
   }
 
   leave(connection: Connection, room: string): boolean {
     if (!this.registry.leave(connection, room)) return false;
-    if (connection.position !== undefined) {
-      connection.served ??= new ServedRooms(connection.position);
-      connection.served.left(room, this.#order);
-    }
+    this.history.leave(connection, room);
     return true;
-  }
-
-  /** Events may have been missed, or come in another order than the channel's: positions before now are in doubt. */
-  tear(): void {
-    this.replay.tear(this.nextOrder());
   }
 
   /** Cuts off all whose responses are not over. */
@@ -161,9 +141,23 @@ export class Delivery implements ConnectionHost {
     return this.#parts.heartbeat(settings);
   }
 
+  cursor(sentId: string): Frame | undefined {
+    return this.history.cursor(sentId);
+  }
+
+  leaveBehind(connection: Connection, frame: Frame): boolean {
+    return this.history.leaveBehind(connection, frame);
+  }
+
   gap(connection: Connection, lastEventId: string, reason: GapReason): Frame | undefined {
     this.#tellGap(connection, lastEventId, reason);
-    return this.#gapFrame(lastEventId, reason);
+    return this.gapFrame(lastEventId, reason);
+  }
+
+  gapFrame(lastEventId: string, reason: GapReason): Frame | undefined {
+    const { gapEvent } = this.#parts;
+    if (gapEvent === false) return undefined;
+    return encodeEvent({ event: gapEvent, text: JSON.stringify({ lastEventId, reason }) }, 0);
   }
 
   left(connection: Connection, reason: DisconnectReason): void {
@@ -171,6 +165,7 @@ export class Delivery implements ConnectionHost {
     if (!this.registry.all.has(connection)) return;
     this.registry.remove(connection);
     this.#leaving.add(connection);
+    this.history.left(connection);
     if (reason === 'backpressure') counters.disconnectedByBackpressure += 1;
     if (reason === 'stalled') counters.disconnectedByStall += 1;
     const { userId, connId, connectedAt } = connection;
@@ -194,59 +189,8 @@ export class Delivery implements ConnectionHost {
     return this.registry.all.size === 0 && this.#leaving.size === 0;
   }
 
-  /** An id another instance gave to a local event says, before its suffix, which published event it followed. */
-  #positionOf(id: string, scopes: readonly Scope[]): number | undefined {
-    const known = this.replay.positionOf(id, scopes);
-    if (known !== undefined) return known;
-    const followed = followedId(id, this.#parts.instanceId);
-    return followed === undefined ? undefined : this.replay.positionOf(followed, scopes);
-  }
-
-  /**
-   * Gives a connection what these scopes sent after its position, and tells its client what is no longer there.
-   * @returns the gap, which is told to listeners once the connection is live
-   */
-  #resume(
-    connection: Connection,
-    lastEventId: string,
-    scopes: readonly Scope[],
-    unknown: 'unknown' | undefined,
-    wanted: (order: number) => boolean = () => true,
-  ): GapReason | undefined {
-    const position = connection.position ?? 0;
-    const { frames, lostUpTo } = this.replay.since(position, scopes);
-    const resent = frames
-      .filter(({ order }) => wanted(order))
-      .map((frame) => (frame.order < connection.cursor ? frame.withoutId() : frame));
-    this.#parts.counters.replayed += resent.length;
-    const reason = unknown ?? (lostUpTo > position ? 'evicted' : undefined);
-    if (reason !== undefined) {
-      const gap = this.#gapFrame(lastEventId, reason);
-      // Else the client would come back with a position before the loss, and be told of it again.
-      if ((resent.at(-1)?.order ?? 0) < Math.max(lostUpTo, 1)) resent.push(this.#cursorFrame());
-      if (gap !== undefined) resent.unshift(gap);
-    }
-    connection.pushReplay(resent);
-    return reason;
-  }
-
-  #gapFrame(lastEventId: string, reason: GapReason): Frame | undefined {
-    const { gapEvent } = this.#parts;
-    if (gapEvent === false) return undefined;
-    return encodeEvent({ event: gapEvent, text: JSON.stringify({ lastEventId, reason }) }, 0);
-  }
-
   #tellGap({ userId, connId }: Connection, lastEventId: string, reason: GapReason): void {
     this.#parts.counters.gaps[reason] += 1;
     this.#parts.reporter.tell('gap', () => ({ userId, connId, lastEventId, reason }));
-  }
-
-  /** An empty event that moves a client's last id to here, so that it is told of one gap only once. */
-  #cursorFrame(): Frame {
-    if (this.#mark.order !== this.#order) {
-      this.#mark = { id: this.#parts.positionId(), order: this.#order };
-      this.replay.mark(this.#mark.id, this.#order);
-    }
-    return encodeEvent({ id: this.#mark.id, event: 'server:cursor', text: '' }, this.#order);
   }
 }

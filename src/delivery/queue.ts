@@ -53,13 +53,18 @@ export class Queue {
     return dropped;
   }
 
-  push(frame: Frame, { maxQueueItems, maxQueueBytes, dropPolicy }: QueueLimits): PushOutcome {
+  /** Whether a frame can be pushed without losing anything. */
+  takes({ byteLength }: Frame, { maxQueueItems, maxQueueBytes }: QueueLimits): boolean {
+    return this.#items + 1 <= maxQueueItems && this.#bytes + byteLength <= maxQueueBytes;
+  }
+
+  push(frame: Frame, limits: QueueLimits): PushOutcome {
+    const { maxQueueItems, maxQueueBytes, dropPolicy } = limits;
     if (frame.byteLength > maxQueueBytes) return this.#refuse();
-    const over = () => this.#items + 1 > maxQueueItems || this.#bytes + frame.byteLength > maxQueueBytes;
-    if (over()) {
+    if (!this.takes(frame, limits)) {
       if (dropPolicy === 'disconnect') return 'overflow';
       if (dropPolicy === 'newest' || maxQueueItems === 0) return this.#refuse();
-      while (over()) this.#dropOldest();
+      while (!this.takes(frame, limits)) this.#dropOldest();
     }
     this.#live.push(frame);
     this.#items += 1;

@@ -6,7 +6,6 @@ import { requestedEventId } from '../wire/head.js';
 import { type AdmissionRules, admit } from './admission.js';
 import { Connection } from './connection.js';
 import type { Delivery } from './delivery.js';
-import { EVERYONE, roomScope, userScope } from './scope.js';
 import { NodeSink } from './sinks/node-sink.js';
 import type { RawResponse } from './sinks/response.js';
 
@@ -55,8 +54,7 @@ export class Reception {
     this.#counters.sinks[sink.direct ? 'socket' : 'response'] += 1;
     // A made-up response may fail at the first write.
     if (!connection.open) return { lastEventId, refused: 'gone' };
-    const scopes = [EVERYONE, userScope(userId), ...rooms.map(roomScope)];
-    delivery.enter(connection, lastEventId, rooms, scopes);
+    delivery.enter(connection, lastEventId, rooms);
     if (signal !== undefined) connection.endWith(signal);
     return { lastEventId, connection };
   }

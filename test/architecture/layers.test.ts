@@ -15,6 +15,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['names.ts'],
   ['stamp/', 'delivery/', 'cluster/'],
   ['options.ts', 'events.ts', 'stats.ts'],
+  ['lossless.ts'],
   ['hub.ts'],
   ['ssekify.ts'],
   ['index.ts'],

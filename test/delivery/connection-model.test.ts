@@ -82,6 +82,9 @@ function connect(settings: ConnectionSettings) {
     gap: (_connection, lastEventId, reason) =>
       encodeEvent({ event: 'gap', text: JSON.stringify({ lastEventId, reason }) }, 0),
     heartbeat: () => encodeRetry(0),
+    cursorMs: undefined,
+    cursor: () => undefined,
+    leaveBehind: () => false,
     left: () => {
       counts.left += 1;
     },

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import {
   createIORedisAdapter,
+  createRedisStreamAdapter,
   SSEKify,
   SSEKifyError,
   type SSEKifyErrorCode,
@@ -67,6 +68,13 @@ async function rejection(refusal: Error): Promise<unknown> {
 /** Something that is not what the types ask for, as it comes from JavaScript. */
 const wrong = (value: unknown) => value as never;
 
+/** A hub in lossless mode; its Redis need not be there. */
+function losslessHub(): SSEKify {
+  const sse = newHub({ redis: createRedisStreamAdapter('redis://127.0.0.1:1') });
+  sse.on('error', () => undefined);
+  return sse;
+}
+
 /** Each code from a real call. */
 const CASES: Readonly<Record<SSEKifyErrorCode, () => unknown>> = {
   INVALID_OPTION: () => thrown(() => new SSEKify(wrong({ keepAlive: 1000 }))),
@@ -103,6 +111,7 @@ const CASES: Readonly<Record<SSEKifyErrorCode, () => unknown>> = {
         },
       },
     }),
+  UNSUPPORTED: () => thrown(() => losslessHub().clearRecent()),
   async LISTENER_FAILED() {
     const sse = newHub();
     const errors = collect(sse, 'error');

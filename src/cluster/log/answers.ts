@@ -1,0 +1,73 @@
+import type { Clock, Wakeable } from '../../delivery/clock.js';
+
+// A little less than the 5 s that are promised, for the clock's slots.
+const ANSWER_MS = 4800;
+
+interface Waiting {
+  answer: Promise<unknown>;
+  deadline: number;
+  fail(error: Error): void;
+}
+
+/** Waits for answers, and no longer than is promised. */
+export class Answers implements Wakeable {
+  wakeSlot: number | undefined;
+  readonly #clock: Clock;
+  /** In the order of their deadlines. */
+  readonly #waiting = new Set<Waiting>();
+  #look: NodeJS.Immediate | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** How many are waited for. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  async within<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    const deadline = this.#clock.now() + ANSWER_MS;
+    let waiting: Waiting | undefined;
+    const late = new Promise<never>((_, reject) => {
+      waiting = { answer, deadline, fail: reject };
+      this.#waiting.add(waiting);
+    });
+    this.#clock.wakeAt(this, deadline);
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      if (waiting !== undefined) this.#waiting.delete(waiting);
+    }
+  }
+
+  /** Resolves when all that is waited for now has come, or failed. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#waiting].map(({ answer }) => answer));
+  }
+
+  /** Nobody is waited for any more. */
+  end(error: Error): void {
+    this.#clock.cancel(this);
+    clearImmediate(this.#look);
+    for (const { fail } of this.#waiting) fail(error);
+  }
+
+  wake(): undefined {
+    // An answer that came while this process was held up waits in its socket; sockets are read before an immediate runs.
+    this.#look ??= setImmediate(() => {
+      this.#look = undefined;
+      this.#expire(this.#clock.now());
+    });
+  }
+
+  #expire(now: number): void {
+    for (const { deadline, fail } of this.#waiting) {
+      if (deadline > now) {
+        this.#clock.wakeAt(this, deadline);
+        return;
+      }
+      fail(new Error(`no answer in ${ANSWER_MS} ms`));
+    }
+  }
+}

@@ -1,0 +1,266 @@
+import type { Clock, Wakeable } from '../../delivery/clock.js';
+import { SSEKifyError } from '../../errors.js';
+import { parseStreamId, type StreamId } from '../../wire/stream-id.js';
+import { type BusStats, NOTHING_COUNTED } from '../bus-stats.js';
+import { Gate } from '../gate.js';
+import type { ReplicatedLink } from '../link.js';
+import { Answers } from './answers.js';
+import type { LogEntry } from './entry.js';
+import { logKeys } from './keys.js';
+import { Pages } from './pages.js';
+import type { LogSource } from './redis-stream.js';
+import { Replicas } from './replicas.js';
+import { APPEND, TICK } from './scripts.js';
+import { Tail, type TailHost } from './tail.js';
+
+/** Whom the bus tells. */
+export interface LogBusHost {
+  /** Where the log ended when it was first seen. */
+  began(end: StreamId): void;
+  /** Entries of the log, in order; `lost`: some are missing right before them. */
+  read(entries: readonly LogEntry[], lost: boolean): Promise<void>;
+  /** All that is in the log was read. */
+  caughtUp(): void;
+  /** What was the end of the log a moment ago; `asked`: the number of the question it answers. */
+  ended(end: StreamId, asked: number): void;
+  error(error: SSEKifyError): void;
+}
+
+/** An event to append. */
+export interface Append {
+  /** The message up to its sequence number, or all of it. */
+  before: string;
+  /** The message from the number on. */
+  after: string;
+  /** The publish key. */
+  key: string | undefined;
+  /** The counter the number comes from. */
+  counter?: { name: string; startAt: number; floor: number; ttlMs: number; expected: number | undefined } | undefined;
+}
+
+/** What became of it. */
+export interface Appended {
+  /** `undefined` when the expected number did not hold, and nothing was done. */
+  id: string | undefined;
+  /** The sequence number it got, or would have got. */
+  seq: number | undefined;
+}
+
+const TICK_MS = 1000;
+/** A little less than between ticks, so that an instance that comes a moment early does not leave one out. */
+const TICK_LOCK_MS = 900;
+const MAX_MISSED = 3;
+
+/** One instance's ways to the log: it appends, follows, and makes sure by ticks that following works. */
+export class LogBus implements Wakeable {
+  wakeSlot: number | undefined;
+  readonly keys: ReturnType<typeof logKeys>;
+  readonly pages: Pages;
+  readonly #source: LogSource;
+  readonly #host: LogBusHost;
+  readonly #clock: Clock;
+  readonly #link: ReplicatedLink;
+  readonly #gate = new Gate();
+  readonly #tailLink: ReplicatedLink;
+  readonly #tail: Tail;
+  readonly #replicas: Replicas | undefined;
+  readonly #answers: Answers;
+  readonly #counters = { ...NOTHING_COUNTED };
+  #state: 'connecting' | 'up' | 'down' = 'connecting';
+  #followed = false;
+  #closed = false;
+  /** Rounds of the clock since the last tick, and since the last answer to the tail. */
+  #missed = 0;
+  #silent = 0;
+  #answersSeen = 0;
+  #asked = 0;
+  lagMs = 0;
+  entriesRead = 0;
+  readonly #said = new Set<string>();
+  #whenUp: { resolve: () => void; reject: (error: SSEKifyError) => void }[] = [];
+
+  constructor(source: LogSource, channel: string, clock: Clock, host: LogBusHost) {
+    this.#source = source;
+    this.#host = host;
+    this.#clock = clock;
+    this.#answers = new Answers(clock);
+    this.keys = logKeys(channel);
+    this.#link = source.open();
+    this.pages = new Pages(this.#link, this.keys.log);
+    this.#replicas = source.settings.durable ? new Replicas(this.#link, this.keys.log) : undefined;
+    this.#link.listen({
+      ready: () => {
+        this.#gate.open();
+        this.#lookIfUp();
+      },
+      lost: () => {
+        this.#gate.shut();
+        this.#down('the connection to publish on was lost');
+      },
+      error: (cause) => this.#onError(cause),
+      message: () => undefined,
+    });
+    this.#tailLink = source.open();
+    this.#tail = new Tail(this.#tailLink, this.keys, source.settings.durable, this.#tailHost());
+    clock.wakeAt(this, clock.now() + TICK_MS);
+  }
+
+  /** How many ends of the log have been asked for. */
+  get asked(): number {
+    return this.#asked;
+  }
+
+  stats(): BusStats {
+    return { state: this.#state, ...this.#counters, pending: this.#answers.size };
+  }
+
+  ready(): Promise<void> {
+    if (this.#state === 'up') return Promise.resolve();
+    return new Promise((resolve, reject) => this.#whenUp.push({ resolve, reject }));
+  }
+
+  /** Appends an event. Rejects when the log did not take it, or did not say so in time. */
+  async append({ before, after, key, counter }: Append): Promise<Appended> {
+    const { log, count, once, counter: nameOf } = this.keys;
+    const { maxEvents, windowMs } = this.#source.settings;
+    const { name = '', startAt = '', floor = 0, ttlMs = 0, expected = '' } = counter ?? {};
+    const keys = [log, count, once(key ?? ''), nameOf(name)];
+    const [known, knownMs] = this.#tail.known;
+    const limits = [known, knownMs, String(maxEvents), String(windowMs)];
+    const numbering = [startAt, floor, ttlMs, expected ?? ''].map(String);
+    const args = [...keys, ...limits, before, after, key === undefined ? '' : '1', ...numbering];
+    const appending = this.#gate.pass(() => this.#link.call('EVAL', APPEND, '4', ...args));
+    const answer = await this.#answers.within(this.#kept(appending));
+    const appended = readAppended(answer);
+    if (appended.id !== undefined) this.#counters.published += 1;
+    return appended;
+  }
+
+  failed(outcome: 'refused' | 'unknown'): void {
+    this.#counters[outcome === 'refused' ? 'refused' : 'unanswered'] += 1;
+  }
+
+  invalid(): void {
+    this.#counters.invalid += 1;
+  }
+
+  async settled(): Promise<void> {
+    await this.#answers.settled();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const over = new SSEKifyError('SHUTDOWN', 'the hub was shut down.');
+    for (const { reject } of this.#whenUp.splice(0)) reject(over);
+    this.#clock.cancel(this);
+    this.#answers.end(over);
+    this.#source.release(this.#link);
+    this.#tail.end();
+    this.#source.release(this.#tailLink);
+  }
+
+  wake(now: number): number | undefined {
+    if (this.#closed) return undefined;
+    this.#watch();
+    if (this.#gate.isOpen) this.#tick();
+    return now + TICK_MS;
+  }
+
+  /** With durability an answer counts only once a replica has what was written before it. */
+  async #kept(appending: Promise<unknown>): Promise<unknown> {
+    const answer = await appending;
+    await this.#replicas?.have();
+    return answer;
+  }
+
+  #tick(): void {
+    this.#asked += 1;
+    const asked = this.#asked;
+    const { log, count, tick } = this.keys;
+    const args = [...this.#tail.known, String(TICK_LOCK_MS), ''];
+    this.#link.call('EVAL', TICK, '3', log, count, tick, ...args).then(
+      (answer) => {
+        const end = parseStreamId(String(answer));
+        if (end === undefined || this.#closed) return;
+        this.lagMs = Math.max(0, end.ms - this.#tail.position.ms);
+        this.#host.ended(end, asked);
+      },
+      (cause: unknown) => this.#onError(cause),
+    );
+  }
+
+  /** Without ticks, or answers, following has stopped, whatever its connection says. */
+  #watch(): void {
+    this.#missed += 1;
+    this.#silent = this.#tail.answers === this.#answersSeen ? this.#silent + 1 : 0;
+    this.#answersSeen = this.#tail.answers;
+    if (this.#state === 'up' && this.#missed > MAX_MISSED) this.#down('no sign of life came through the log');
+    if (Math.max(this.#missed, this.#silent) <= MAX_MISSED) return;
+    this.#missed = 0;
+    this.#silent = 0;
+    this.#tail.renew();
+  }
+
+  #tailHost(): TailHost {
+    return {
+      began: (end) => this.#host.began(end),
+      read: (entries, lost) => {
+        this.entriesRead += entries.length;
+        this.#counters.received += entries.filter(({ kind }) => kind === 'event').length;
+        // Ticks come too late, or not at all, while a long history is read.
+        this.#missed = 0;
+        this.#lookIfUp();
+        return this.#host.read(entries, lost);
+      },
+      up: () => {
+        this.#followed = true;
+        this.#missed = 0;
+        this.#host.caughtUp();
+        this.#lookIfUp();
+      },
+      down: () => {
+        this.#followed = false;
+        this.#down('the log cannot be followed');
+      },
+      error: (error) => this.#onError(error),
+    };
+  }
+
+  #lookIfUp(): void {
+    if (this.#closed || this.#state === 'up' || !this.#followed || !this.#gate.isOpen) return;
+    this.#state = 'up';
+    this.#said.clear();
+    for (const { resolve } of this.#whenUp.splice(0)) resolve();
+  }
+
+  #down(why: string): void {
+    if (this.#closed || this.#state !== 'up') return;
+    this.#state = 'down';
+    this.#counters.outages += 1;
+    this.#say('BUS_DOWN', `${why}; clients wait for what is published until it is back.`, undefined);
+  }
+
+  #onError(cause: unknown): void {
+    if (this.#closed) return;
+    const why = cause instanceof Error && cause.message !== '' ? cause.message : String(cause);
+    this.#say('BUS_ERROR', `the log's client reported: ${why}`, cause);
+  }
+
+  /** Reports, each thing once until the log is back: a client that reconnects repeats itself. */
+  #say(code: 'BUS_ERROR' | 'BUS_DOWN', message: string, cause: unknown): void {
+    if (this.#said.has(message)) return;
+    if (this.#said.size < 100) this.#said.add(message);
+    this.#host.error(new SSEKifyError(code, message, cause === undefined ? { level: 'warn' } : { cause }));
+  }
+}
+
+function readAppended(answer: unknown): Appended {
+  if (Array.isArray(answer)) {
+    const [what, id, seq] = answer.map(String);
+    const number = seq === undefined || seq === '' ? undefined : Number(seq);
+    if (what === '0') return { id: undefined, seq: number };
+    if (id !== undefined && parseStreamId(id) !== undefined) return { id, seq: number };
+  }
+  throw new Error(`the script answered ${JSON.stringify(answer)}`);
+}

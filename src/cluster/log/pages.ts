@@ -1,0 +1,57 @@
+import { formatStreamId, type StreamId } from '../../wire/stream-id.js';
+import type { Link } from '../link.js';
+import { type LogEntry, readEntries } from './entry.js';
+
+/** A piece of the log. */
+export interface Page {
+  entries: readonly LogEntry[];
+  /** The oldest entry of the log after the page was read; `undefined` when it is empty. */
+  first: StreamId | undefined;
+  /** There was nothing more behind it. */
+  last: boolean;
+}
+
+const PAGE_ENTRIES = 500;
+const MAX_READS = 8;
+
+/** Reads older pieces of the log; who asks for the same piece at the same time gets the same one. */
+export class Pages {
+  readonly #link: Link;
+  readonly #key: string;
+  readonly #reading = new Map<string, Promise<Page>>();
+  readonly #waiting: (() => void)[] = [];
+  #reads = 0;
+
+  constructor(link: Link, key: string) {
+    this.#link = link;
+    this.#key = key;
+  }
+
+  /** What comes after a position. */
+  after(position: StreamId): Promise<Page> {
+    const from = formatStreamId(position);
+    const present = this.#reading.get(from);
+    if (present !== undefined) return present;
+    const page = this.#read(from).finally(() => this.#reading.delete(from));
+    this.#reading.set(from, page);
+    return page;
+  }
+
+  /** A few at a time, so that publishes, which share the connection, are not held up. */
+  async #read(from: string): Promise<Page> {
+    if (this.#reads >= MAX_READS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#reads += 1;
+    try {
+      const [found, oldest] = await Promise.all([
+        this.#link.call('XRANGE', this.#key, `(${from}`, '+', 'COUNT', String(PAGE_ENTRIES)),
+        // Only after it: what is there still was there when the page was read.
+        this.#link.call('XRANGE', this.#key, '-', '+', 'COUNT', '1'),
+      ]);
+      const entries = readEntries(found);
+      return { entries, first: readEntries(oldest)[0]?.id, last: entries.length < PAGE_ENTRIES };
+    } finally {
+      this.#reads -= 1;
+      this.#waiting.shift()?.();
+    }
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * What Redis does to the log in one atomic step. Each script travels with its call, for the reason that `PUBLISH_NUMBERED` has.
+ *
+ * The log's events are counted (`n`), so that whoever follows it sees by two neighbours whether one between them is gone. A log
+ * that is new, or that has lost its end (a restart from an older snapshot, a failover), begins again with a mark whose number
+ * and id lie beyond all that anybody can know of before; whoever passes it has lost what was there.
+ */
+const MARK = `
+local log,count=KEYS[1],KEYS[2]
+local text=function(n) return string.format('%.0f',n) end
+local known,floor=tonumber(ARGV[1]),tonumber(ARGV[2])
+local mark=function()
+local t=redis.call('TIME')
+local n=text(math.max(t[1]*1e6+t[2],known+1))
+redis.call('SET',count,n)
+local id=text(math.max(t[1]*1e3+math.floor(t[2]/1e3),floor)+1)..'-0'
+local made=redis.pcall('XADD',log,id,'mark','1','n',n)
+if type(made)=='table' then made=redis.call('XADD',log,'*','mark','1','n',n) end
+return made
+end`;
+
+/**
+ * Appends an event, numbered if it has a counter, unless its publish key was used before.
+ * KEYS: log, count, publish key, counter. ARGV: known number, known ms, most events, window in ms, message before the number,
+ * message after it, '1' when there is a publish key, first number ('' = no counter), least number, expiry in ms, expected number
+ * or ''. Gives {1, id, number}, {2, id} for a key that was used, {0, '', number} when another number was expected.
+ */
+export const APPEND = `${MARK}
+if ARGV[7]=='1' then
+local first=redis.call('GET',KEYS[3])
+if first then
+redis.call('SET',KEYS[3],first,'KEEPTTL')
+return {2,first}
+end
+end
+local seq=''
+if ARGV[8]~='' then
+local number=math.max((redis.call('GET',KEYS[4]) or 0)+ARGV[8],ARGV[9])
+seq=text(number)
+if ARGV[11]~='' and seq~=ARGV[11] then return {0,'',seq} end
+redis.call('SET',KEYS[4],text(number+1-ARGV[8]),'PX',ARGV[10])
+end
+local message=ARGV[5]..(ARGV[11]=='' and seq or '')..ARGV[6]
+local append=function(n)
+return redis.call('XADD',log,'NOMKSTREAM','MAXLEN','~',ARGV[3],'*','m',message,'n',text(n))
+end
+local n=redis.call('INCR',count)
+local id=n>1 and n>known and append(n)
+if not id then
+mark()
+n=redis.call('INCR',count)
+id=append(n)
+end
+if n%64==0 then redis.call('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[4]))) end
+if ARGV[7]=='1' then redis.call('SET',KEYS[3],id,'PX',ARGV[4]) end
+return {1,id,seq}`.trim();
+
+/**
+ * Looks whether the log is still the one that was known, which is marked if it is not, and appends a tick if it is time.
+ * KEYS: log, count, tick. ARGV: known number, known ms, known number in that ms, ms between ticks, '1' = mark in any case.
+ * Gives the id of the log's last entry.
+ */
+export const TICK = `${MARK}
+local last=redis.call('XREVRANGE',log,'+','-','COUNT','1')[1]
+local n=tonumber(redis.call('GET',count) or 0)
+local behind=function(id)
+local ms,seq=string.match(id,'(%d+)-(%d+)')
+return ms+0<floor or (ms+0==floor and seq+0<tonumber(ARGV[3]))
+end
+if ARGV[5]=='1' or not last or n==0 or n<known or behind(last[1]) then return mark() end
+if not redis.call('SET',KEYS[3],'1','NX','PX',ARGV[4]) then return last[1] end
+if last[2][1]=='tick' then redis.call('XDEL',log,last[1]) end
+return redis.call('XADD',log,'*','tick','1','n',text(n))`.trim();

@@ -1,0 +1,178 @@
+import { BEGINNING, compareStreamIds, parseStreamId, type StreamId } from '../../wire/stream-id.js';
+import type { ReplicatedLink } from '../link.js';
+import { type LogEntry, readStream } from './entry.js';
+import type { LogKeys } from './keys.js';
+import { TICK } from './scripts.js';
+
+/** Whom the tail tells. */
+export interface TailHost {
+  /** Where the log ended when it was first seen; what comes up to there is history. */
+  began(end: StreamId): void;
+  /** Entries came, in order. `lost`: right before the first of them entries are missing. */
+  read(entries: readonly LogEntry[], lost: boolean): Promise<void>;
+  /** Everything that is in the log has been read. */
+  up(): void;
+  /** The log cannot be read at the moment. */
+  down(): void;
+  error(error: unknown): void;
+}
+
+const PAGE_ENTRIES = 500;
+const BLOCK_MS = 1000;
+const AGAIN_MS = 200;
+
+/** Follows the log on a connection of its own, from where it is, and again from there after every trouble. */
+export class Tail {
+  readonly #link: ReplicatedLink;
+  readonly #keys: LogKeys;
+  readonly #host: TailHost;
+  /** Entries are handed over only once a replica has them. */
+  readonly #durable: boolean;
+  #position = BEGINNING;
+  #n: number | undefined;
+  #began = false;
+  /** Counts attempts, so that an answer to an earlier one, which may come late or never, is not taken for this one's. */
+  #run = 0;
+  #again: NodeJS.Timeout | undefined;
+  #over = false;
+  #handing: Promise<void> = Promise.resolve();
+  /** Another than the one that is known began to count: the log has to be marked. */
+  #doubted = false;
+  /** Answers of Redis so far. */
+  answers = 0;
+
+  constructor(link: ReplicatedLink, keys: LogKeys, durable: boolean, host: TailHost) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#durable = durable;
+    this.#host = host;
+    link.listen({
+      ready: () => this.#begin(),
+      lost: () => this.#stop(),
+      error: (error) => host.error(error),
+      message: () => undefined,
+    });
+  }
+
+  /** The newest entry that was read. */
+  get position(): StreamId {
+    return this.#position;
+  }
+
+  /** What is known of the log, as the scripts want it. */
+  get known(): [n: string, ms: string, seq: string] {
+    return [String(this.#n ?? 0), String(this.#position.ms), String(this.#position.seq)];
+  }
+
+  /** Begins again on a new connection. */
+  renew(): void {
+    this.#stop();
+    this.#link.renew();
+  }
+
+  end(): void {
+    this.#over = true;
+    this.#stop();
+  }
+
+  #begin(): void {
+    if (this.#over) return;
+    clearTimeout(this.#again);
+    this.#run += 1;
+    const run = this.#run;
+    this.#follow(run).catch((error: unknown) => {
+      if (run !== this.#run) return;
+      this.#host.error(error);
+      this.#stop();
+      // A connection that is lost says when it is back; one that stands is tried again.
+      this.#again = setTimeout(() => {
+        if (this.#link.alive) this.#begin();
+      }, AGAIN_MS);
+      this.#again.unref();
+    });
+  }
+
+  #stop(): void {
+    clearTimeout(this.#again);
+    this.#run += 1;
+    this.#host.down();
+  }
+
+  async #follow(run: number): Promise<void> {
+    await this.#look(run);
+    for (let reachedEnd = false; run === this.#run; ) {
+      const entries = await this.#read(reachedEnd ? BLOCK_MS : 0);
+      if (run !== this.#run) return;
+      this.answers += 1;
+      if (entries.length > 0 && this.#durable && !(await this.#replicated(run))) return;
+      await this.#handOver(entries);
+      if (run !== this.#run) return;
+      if (!reachedEnd && entries.length < PAGE_ENTRIES) {
+        reachedEnd = true;
+        this.#host.up();
+      }
+      if (this.#doubted) await this.#look(run);
+    }
+  }
+
+  /** Looks whether the log is the one that is known; if not, it is marked now. */
+  async #look(run: number): Promise<void> {
+    const { log, count, tick } = this.#keys;
+    const args = [...this.known, '1', this.#doubted ? '1' : ''];
+    const end = await this.#link.call('EVAL', TICK, '3', log, count, tick, ...args);
+    if (run !== this.#run) return;
+    this.#doubted = false;
+    if (this.#began) return;
+    this.#began = true;
+    this.#host.began(parseStreamId(String(end)) ?? BEGINNING);
+  }
+
+  async #read(blockMs: number): Promise<LogEntry[]> {
+    const from = `${this.#position.ms}-${this.#position.seq}`;
+    const block = blockMs === 0 ? [] : ['BLOCK', String(blockMs)];
+    const args = ['COUNT', String(PAGE_ENTRIES), ...block, 'STREAMS', this.#keys.log, from];
+    return readStream(await this.#link.call('XREAD', ...args));
+  }
+
+  /** A write after the entries that a replica has is proof that it has the entries. */
+  async #replicated(run: number): Promise<boolean> {
+    const { fence } = this.#keys;
+    while (run === this.#run) {
+      await this.#link.call('SET', fence, '1', 'PX', '60000');
+      const replicas = await this.#link.wait(fence, BLOCK_MS);
+      this.answers += 1;
+      if (replicas > 0) return run === this.#run;
+    }
+    return false;
+  }
+
+  /** One after the other, also when the connection was lost and found again in the meantime. */
+  #handOver(entries: readonly LogEntry[]): Promise<void> {
+    let from = 0;
+    let lost = false;
+    const pieces: { entries: readonly LogEntry[]; lost: boolean }[] = [];
+    for (const [at, entry] of entries.entries()) {
+      if (!this.#step(entry)) continue;
+      if (at > from) pieces.push({ entries: entries.slice(from, at), lost });
+      from = at;
+      lost = true;
+    }
+    if (from < entries.length) pieces.push({ entries: from === 0 ? entries : entries.slice(from), lost });
+    this.#handing = this.#handing.then(async () => {
+      for (const piece of pieces) await this.#host.read(piece.entries, piece.lost);
+    });
+    return this.#handing;
+  }
+
+  /** Moves on to an entry. @returns whether there were others before it that are gone */
+  #step({ id, kind, n }: LogEntry): boolean {
+    const known = this.#n;
+    if (compareStreamIds(id, this.#position) > 0) this.#position = id;
+    if (n === undefined) return false;
+    this.#n = n;
+    if (known === undefined || kind === 'mark') return false;
+    const expected = kind === 'tick' ? known : known + 1;
+    if (n < expected) this.#doubted = true;
+    return n > expected;
+  }
+}

@@ -1,0 +1,28 @@
+import type { GapReason } from '../types.js';
+import type { Frame } from '../wire/frame.js';
+import type { Connection } from './connection.js';
+import type { Scope } from './scope.js';
+
+/** What was sent, and what connections get of it: the recent events of this instance, or the log of all. */
+export interface History {
+  /** What is kept now. */
+  readonly size: { buffers: number; items: number; bytes: number };
+  /** Keeps a frame; one without an id is live only. */
+  record(scope: Scope, frame: Frame): void;
+  /** A connection is in: it gets what it missed, and from now on what is sent. @returns a gap that is not told yet */
+  enter(connection: Connection, lastEventId: string | undefined): GapReason | undefined;
+  /** A connection joins a room, and gets what that said since the position it came with. @returns a gap that is not told yet */
+  join(connection: Connection, room: string, lastEventId: string | undefined, replay: boolean): GapReason | undefined;
+  /** A connection has left the room. */
+  leave(connection: Connection, room: string): void;
+  /** A connection has left altogether. */
+  left(connection: Connection): void;
+  /** Events of a scope, or all, are forgotten. @throws SSEKifyError when this history is not this instance's alone */
+  clear(scope: Scope | undefined): void;
+  /** Events were lost, or came in another order than the channel's. */
+  tear(): void;
+  /** Whether a connection that cannot take a frame may be left behind, since it can read it later. @returns whether it was */
+  leaveBehind(connection: Connection, frame: Frame): boolean;
+  /** Moves a client's last id to now, when nothing else does; `undefined` when it need not be moved. */
+  cursor(sentId: string): Frame | undefined;
+}

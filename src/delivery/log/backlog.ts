@@ -1,0 +1,162 @@
+import type { GapReason } from '../../types.js';
+import type { Frame } from '../../wire/frame.js';
+import { compareStreamIds, parseStreamId, type StreamId } from '../../wire/stream-id.js';
+import type { Backlog, Connection } from '../connection.js';
+import { EVERYONE, roomScope, type Scope, userScope } from '../scope.js';
+import type { LogFeed, LogPage } from './feed.js';
+
+/** Where a connection's reading begins: at what its client said it has, or at a place in the ring. */
+export type Start = { lastEventId: string | undefined } | { place: number };
+
+/**
+ * What a connection has yet to read of the log before it is live: first what is older than the ring, from Redis, then what the
+ * ring holds. It reads a piece whenever what it read before was written, so that a slow client costs one piece.
+ */
+export class LogBacklog implements Backlog {
+  readonly #feed: LogFeed;
+  readonly #connection: Connection;
+  /** It came before the log had been read. */
+  readonly #early: boolean;
+  /** What its client said it has, until that is a place. */
+  #lastEventId: string | undefined;
+  #position: StreamId | undefined;
+  /** Where it is in the ring. */
+  #place: number | undefined;
+  /** The end of the log has to be known better than by the answer to this question, to judge a position beyond it. */
+  #asked: number | undefined;
+  #older: 'reading' | LogPage | undefined;
+  #counted = false;
+  /** Rooms that were joined on the way, and the places from which on they count. */
+  readonly #since = new Map<string, number>();
+
+  constructor(feed: LogFeed, connection: Connection, start: Start) {
+    this.#feed = feed;
+    this.#connection = connection;
+    this.#early = !feed.warm;
+    if ('place' in start) this.#place = start.place;
+    else this.#lastEventId = start.lastEventId;
+  }
+
+  /** Its place in the ring; `undefined` before it has one. */
+  get place(): number | undefined {
+    return this.#place;
+  }
+
+  joined(room: string, place: number): void {
+    this.#since.set(room, place);
+  }
+
+  next(): readonly Frame[] | 'later' | 'done' {
+    if (this.#place !== undefined) return this.#readRing(this.#place);
+    if (!this.#feed.warm) return this.#wait();
+    if (this.#older !== undefined) return this.#readOlder(this.#older);
+    const { ring } = this.#feed;
+    if (this.#lastEventId === undefined || this.#lastEventId === '')
+      return this.#settle(this.#feed.freshPlace(this.#early), []);
+    this.#position ??= parseStreamId(this.#lastEventId);
+    const position = this.#position;
+    if (position === undefined) return this.#settle(ring.last.order, this.#gap('unknown'));
+    if (compareStreamIds(position, ring.last.id) > 0) return this.#readAhead(position);
+    if (!ring.reaches(position)) {
+      if (!this.#counted) this.#feed.counters.resumesFromRedis += 1;
+      this.#counted = true;
+      return this.#readOlder(undefined);
+    }
+    this.#feed.counters.resumesFromMemory += 1;
+    return this.#settle(ring.placeOf(position), []);
+  }
+
+  /** The client has more than this instance: either this one lags, or the position is not of this log. */
+  #readAhead(position: StreamId): readonly Frame[] | 'later' | 'done' {
+    const { end } = this.#feed;
+    this.#asked ??= this.#feed.asked();
+    if (end === undefined || end.asked <= this.#asked || compareStreamIds(position, end.id) <= 0) return this.#wait();
+    return this.#settle(this.#feed.ring.last.order, this.#gap('unknown'));
+  }
+
+  /** Reads from Redis, piece by piece, until the ring goes on from there. */
+  #readOlder(page: 'reading' | LogPage | undefined): readonly Frame[] | 'later' | 'done' {
+    const position = this.#position;
+    if (page === 'reading' || position === undefined) return 'later';
+    if (page === undefined) {
+      this.#fetch(position);
+      return 'later';
+    }
+    this.#older = undefined;
+    const { ring, counters } = this.#feed;
+    const frames: Frame[] = [];
+    const [oldest] = page.entries;
+    const lost = page.first === undefined || compareStreamIds(page.first, position) > 0;
+    if (lost && oldest?.kind !== 'mark') frames.push(...this.#gap('evicted'));
+    if (lost && page.first !== undefined && ring.reaches(page.first)) return this.#settle(ring.begin, frames);
+    const rooms = this.#connection.rooms;
+    for (const entry of page.entries) {
+      if (entry.kind === 'mark') frames.push(...this.#gap('reset'), this.#feed.cursorFrame(entry.id));
+      else if (entry.kind === 'event' && this.#sees(entry.scope, rooms)) {
+        frames.push(entry.frame);
+        counters.replayed += 1;
+      }
+    }
+    this.#position = page.entries.at(-1)?.id ?? position;
+    if (ring.reaches(this.#position)) return this.#settle(ring.placeOf(this.#position), frames);
+    if (page.last) return this.#settle(ring.begin, frames);
+    this.#fetch(this.#position);
+    return frames.length === 0 ? 'later' : frames;
+  }
+
+  #fetch(position: StreamId): void {
+    this.#older = 'reading';
+    this.#feed.read(position).then(
+      (page) => {
+        this.#older = page;
+        this.#connection.readOn();
+      },
+      () => {
+        // The bus tells of it; it is read again when the log is back.
+        this.#older = undefined;
+        this.#wait();
+      },
+    );
+  }
+
+  #sees(scope: Scope, rooms: ReadonlySet<string> | undefined): boolean {
+    if (scope.kind === 'all') return true;
+    if (scope.kind === 'user') return scope.name === this.#connection.userId;
+    return rooms?.has(scope.name) === true && !this.#since.has(scope.name);
+  }
+
+  #settle(place: number, frames: readonly Frame[]): readonly Frame[] | 'later' | 'done' {
+    this.#place = place;
+    if (this.#lastEventId !== undefined && this.#lastEventId !== '') this.#connection.position = place;
+    return frames.length > 0 ? frames : this.#readRing(place);
+  }
+
+  #readRing(place: number): readonly Frame[] | 'later' | 'done' {
+    const { ring, counters } = this.#feed;
+    if (place < ring.begin) {
+      // So far behind that only Redis has what comes next; the client is told where that is when it comes back.
+      this.#connection.close('backpressure');
+      return 'later';
+    }
+    const { frames, upTo, broken } = ring.after(place, this.#scopes(), this.#since);
+    this.#place = upTo;
+    counters.replayed += frames.length;
+    if (broken !== undefined) frames.push(...this.#gap(broken.reason), this.#feed.cursorFrame(broken.id));
+    return frames.length === 0 && upTo === ring.last.order ? 'done' : frames;
+  }
+
+  #scopes(): Scope[] {
+    const { userId, rooms } = this.#connection;
+    return [EVERYONE, userScope(userId), ...[...(rooms ?? [])].map(roomScope)];
+  }
+
+  #gap(reason: GapReason): Frame[] {
+    const frame = this.#feed.gap(this.#connection, reason);
+    return frame === undefined ? [] : [frame];
+  }
+
+  #wait(): 'later' {
+    this.#feed.wait(this.#connection);
+    return 'later';
+  }
+}

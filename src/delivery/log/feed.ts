@@ -1,0 +1,243 @@
+import { SSEKifyError } from '../../errors.js';
+import type { Counters } from '../../stats.js';
+import type { GapReason } from '../../types.js';
+import { encodeEvent, type Frame } from '../../wire/frame.js';
+import {
+  beforeStreamId,
+  compareStreamIds,
+  formatStreamId,
+  parseStreamId,
+  type StreamId,
+} from '../../wire/stream-id.js';
+import type { Connection } from '../connection.js';
+import type { Delivery } from '../delivery.js';
+import type { History } from '../history.js';
+import { roomScope, type Scope } from '../scope.js';
+import { ServedRooms } from '../served-rooms.js';
+import { LogBacklog } from './backlog.js';
+import { Ring } from './ring.js';
+
+/** A piece of the log that is older than the ring. */
+export interface LogPage {
+  entries: readonly LogPageEntry[];
+  /** The oldest position the log had after it was read. */
+  first: StreamId | undefined;
+  /** Nothing came behind it. */
+  last: boolean;
+}
+
+export type LogPageEntry = { id: StreamId } & (
+  | { kind: 'event'; scope: Scope; frame: Frame }
+  | { kind: 'mark' }
+  | { kind: 'other' }
+);
+
+/** What the feed is built on. */
+export interface LogFeedParts {
+  windowMs: number;
+  ringMaxBytes: number;
+  counters: Counters;
+  delivery: Delivery;
+  /** Reads what comes after a position, from Redis. */
+  read(position: StreamId): Promise<LogPage>;
+  /** How many times the end of the log has been asked for. */
+  asked(): number;
+}
+
+/** History in lossless mode: connections read the log, and go live where the ring ends. */
+export class LogFeed implements History {
+  readonly ring: Ring;
+  readonly #parts: LogFeedParts;
+  /** Connections that can read on when something has changed. */
+  readonly #waiting = new Set<Connection>();
+  readonly #backlogs = new WeakMap<Connection, LogBacklog>();
+  /** The whole window has been read. */
+  #warm = false;
+  /** Where the log ended when it was first seen. */
+  #began: StreamId | undefined;
+  #end: { id: StreamId; asked: number } | undefined;
+  #cursor: Frame | undefined;
+
+  constructor(parts: LogFeedParts) {
+    this.#parts = parts;
+    this.ring = new Ring(parts.windowMs, parts.ringMaxBytes);
+  }
+
+  get warm(): boolean {
+    return this.#warm;
+  }
+
+  get counters(): Counters {
+    return this.#parts.counters;
+  }
+
+  get size() {
+    return this.ring.size;
+  }
+
+  /** The end of the log as it was last heard of. */
+  get end(): { id: StreamId; asked: number } | undefined {
+    return this.#end;
+  }
+
+  /** Where a client without a position begins: at the end, or at what was the end when it came, as far as is known. */
+  freshPlace(early: boolean): number {
+    return early && this.#began !== undefined ? this.ring.placeOf(this.#began) : this.ring.last.order;
+  }
+
+  asked(): number {
+    return this.#parts.asked();
+  }
+
+  read(position: StreamId): Promise<LogPage> {
+    return this.#parts.read(position);
+  }
+
+  gap(connection: Connection, reason: GapReason): Frame | undefined {
+    return this.#parts.delivery.gap(connection, connection.sentId, reason);
+  }
+
+  /** Takes an event of the log; of what else is sent nothing is kept. */
+  record(scope: Scope, frame: Frame): void {
+    const id = frame.id === undefined ? undefined : parseStreamId(frame.id);
+    if (id !== undefined) this.ring.append(id, scope, frame);
+  }
+
+  /** A tick moved the end of the log. */
+  moveTo(id: StreamId): void {
+    this.ring.moveTo(id, this.ring.last.order);
+  }
+
+  /** The log is another from here on: everyone who passes this place is told. */
+  mark(id: StreamId): void {
+    this.#breakAt(id, 'reset');
+  }
+
+  /** Entries right before this one were gone before they were read. */
+  lose(next: StreamId): void {
+    this.#breakAt(beforeStreamId(next), 'evicted');
+  }
+
+  began(end: StreamId): void {
+    this.#began = end;
+  }
+
+  /** Whether an entry was in the log before this instance was. */
+  isOld(id: StreamId): boolean {
+    return !this.#warm && this.#began !== undefined && compareStreamIds(id, this.#began) <= 0;
+  }
+
+  /** All that is in the log was read. */
+  caughtUp(): void {
+    this.#warm = true;
+    this.wakeWaiting();
+  }
+
+  ended(id: StreamId, asked: number): void {
+    this.#end = { id, asked };
+    this.wakeWaiting();
+  }
+
+  /** Something came or changed: those who wait look again. */
+  wakeWaiting(): void {
+    if (!this.#warm || this.#waiting.size === 0) return;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const connection of waiting) connection.readOn();
+  }
+
+  wait(connection: Connection): void {
+    this.#waiting.add(connection);
+  }
+
+  enter(connection: Connection, lastEventId: string | undefined): undefined {
+    this.#follow(connection, new LogBacklog(this, connection, { lastEventId }));
+  }
+
+  leaveBehind(connection: Connection, frame: Frame): boolean {
+    this.counters.leftBehind += 1;
+    this.#follow(connection, new LogBacklog(this, connection, { place: frame.order - 1 }));
+    return true;
+  }
+
+  /** An event of the log is lost here only with its entry, which the log tells of. */
+  tear(): void {}
+
+  clear(): never {
+    throw new SSEKifyError('UNSUPPORTED', 'clearRecent() cannot empty the log, which all instances share.');
+  }
+
+  left(connection: Connection): void {
+    this.#waiting.delete(connection);
+  }
+
+  join(connection: Connection, room: string, _: unknown, replay: boolean): GapReason | undefined {
+    const { position } = connection;
+    const backlog = connection.lagging ? this.#backlogs.get(connection) : undefined;
+    const now = this.ring.last.order;
+    if (backlog !== undefined && !(replay && (backlog.place === undefined || position !== undefined))) {
+      backlog.joined(room, now);
+    }
+    if (position === undefined) return undefined;
+    connection.served ??= new ServedRooms(position);
+    const gap = replay && position < this.ring.begin ? 'evicted' : undefined;
+    if (replay) this.#resend(connection, room, { from: position, upTo: backlog?.place ?? now }, gap);
+    connection.served.joined(room, replay ? position : now);
+    return gap;
+  }
+
+  leave(connection: Connection, room: string): void {
+    if (connection.position === undefined) return;
+    connection.served ??= new ServedRooms(connection.position);
+    connection.served.left(room, this.ring.last.order);
+  }
+
+  /** An empty event that moves a client's last id to a position. */
+  cursorFrame(id: StreamId): Frame {
+    return encodeEvent({ id: formatStreamId(id), event: 'server:cursor', text: '' }, 0);
+  }
+
+  /** The same for the end of the log; `undefined` for a client that is there already. */
+  cursor(sentId: string): Frame | undefined {
+    if (!this.#warm) return undefined;
+    const id = formatStreamId(this.ring.last.id);
+    if (sentId === id) return undefined;
+    if (this.#cursor?.id !== id) this.#cursor = this.cursorFrame(this.ring.last.id);
+    return this.#cursor;
+  }
+
+  #follow(connection: Connection, backlog: LogBacklog): void {
+    this.#backlogs.set(connection, backlog);
+    connection.follow(backlog);
+  }
+
+  #breakAt(id: StreamId, reason: GapReason): void {
+    const order = this.#parts.delivery.nextOrder();
+    this.ring.breakAt(id, order, reason);
+    // Before the whole window is read everyone waits anyway.
+    if (!this.#warm) return;
+    for (const connection of this.#parts.delivery.registry.all) {
+      if (!connection.lagging) this.#follow(connection, new LogBacklog(this, connection, { place: order - 1 }));
+    }
+  }
+
+  /** Resends what a room said between two places, and not yet to this connection; it stands behind the client's cursor. */
+  #resend(
+    connection: Connection,
+    room: string,
+    { from, upTo }: { from: number; upTo: number },
+    gap: GapReason | undefined,
+  ): void {
+    const frames: Frame[] = [];
+    for (let place = from; place < upTo; ) {
+      const piece = this.ring.after(place, [roomScope(room)]);
+      for (const frame of piece.frames) {
+        if (frame.order <= upTo && connection.served?.has(room, frame.order) !== true) frames.push(frame.withoutId());
+      }
+      place = piece.upTo;
+    }
+    this.counters.replayed += frames.length;
+    const told = gap === undefined ? undefined : this.#parts.delivery.gapFrame(connection.sentId, gap);
+    connection.pushReplay(told === undefined ? frames : [told, ...frames]);
+  }
+}

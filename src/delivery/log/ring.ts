@@ -1,0 +1,177 @@
+import type { GapReason } from '../../types.js';
+import type { Frame } from '../../wire/frame.js';
+import { BEGINNING, compareStreamIds, type StreamId } from '../../wire/stream-id.js';
+import type { Scope } from '../scope.js';
+import { Track } from './track.js';
+
+/** A place in the log that is not whole: who passes it has missed something. */
+export interface Break {
+  order: number;
+  id: StreamId;
+  reason: GapReason;
+}
+
+/** A piece of what the ring holds for someone. */
+export interface Piece {
+  frames: Frame[];
+  /** The place up to which this is all there is. */
+  upTo: number;
+  /** The break at that place. */
+  broken: Break | undefined;
+}
+
+interface Kept {
+  order: number;
+  id: StreamId;
+  frame: Frame;
+  scope: Scope;
+}
+
+/** What an event costs beside its text: frame, id, and its places in the lists. */
+const EVENT_BYTES = 320;
+const PIECE_FRAMES = 500;
+const PIECE_BYTES = 256 * 1024;
+
+const orderOf = ({ order }: { order: number }) => order;
+
+/**
+ * The newest part of the log in memory, by scope. Places in it are numbers of this instance, ascending; a position of the log
+ * finds its place by its id.
+ */
+export class Ring {
+  readonly #windowMs: number;
+  readonly #maxBytes: number;
+  readonly #kept = new Track<Kept>(orderOf);
+  readonly #everyone = new Track<Frame>(orderOf);
+  readonly #tracks = { user: new Map<string, Track<Frame>>(), room: new Map<string, Track<Frame>>() };
+  readonly #breaks = new Track<Break>(orderOf);
+  #bytes = 0;
+  /** The oldest position from which on everything is here. */
+  #floor: StreamId | undefined;
+  /** The place before the oldest event. */
+  #begin = 0;
+  #last: { order: number; id: StreamId } = { order: 0, id: BEGINNING };
+
+  constructor(windowMs: number, maxBytes: number) {
+    this.#windowMs = windowMs;
+    this.#maxBytes = maxBytes;
+  }
+
+  get size(): { buffers: number; items: number; bytes: number } {
+    const { user, room } = this.#tracks;
+    return { buffers: user.size + room.size, items: this.#kept.length, bytes: this.#bytes };
+  }
+
+  /** The place before the oldest event that is here. */
+  get begin(): number {
+    return this.#begin;
+  }
+
+  /** Whether everything after a position is here. */
+  reaches(position: StreamId): boolean {
+    return this.#floor !== undefined && compareStreamIds(this.#floor, position) <= 0;
+  }
+
+  /** The newest place. */
+  get last(): { order: number; id: StreamId } {
+    return this.#last;
+  }
+
+  /** Holds an event. `frame.order` is its place. */
+  append(id: StreamId, scope: Scope, frame: Frame): void {
+    this.moveTo(id, frame.order);
+    this.#kept.push({ order: frame.order, id, frame, scope });
+    this.#trackOf(scope).push(frame);
+    this.#bytes += frame.byteLength + EVENT_BYTES;
+    this.#evict();
+  }
+
+  /** Something that is no event stands here. */
+  moveTo(id: StreamId, order: number): void {
+    this.#last = { order, id };
+    if (this.#floor !== undefined) return;
+    this.#floor = id;
+    this.#begin = order - 1;
+  }
+
+  breakAt(id: StreamId, order: number, reason: GapReason): void {
+    this.moveTo(id, order);
+    this.#breaks.push({ order, id, reason });
+  }
+
+  /** The place of a position that the ring holds: that of the newest entry up to it. */
+  placeOf(position: StreamId): number {
+    const isBehind = ({ id }: { id: StreamId }) => compareStreamIds(id, position) > 0;
+    const kept = this.#kept.at(this.#kept.first(isBehind) - 1)?.order ?? 0;
+    const broken = this.#breaks.at(this.#breaks.first(isBehind) - 1)?.order ?? 0;
+    return Math.max(kept, broken, this.#begin);
+  }
+
+  /** What comes after a place for these scopes; `since`: the places from which on some of them count. */
+  after(place: number, scopes: readonly Scope[], since?: ReadonlyMap<string, number>): Piece {
+    const broken = this.#breaks.at(this.#breaks.firstAfter(place));
+    const until = broken?.order ?? this.#last.order;
+    const frames: Frame[] = [];
+    let more = false;
+    for (const scope of scopes) {
+      const from = scope.kind === 'room' ? Math.max(place, since?.get(scope.name) ?? 0) : place;
+      const track = this.#find(scope);
+      if (track === undefined) continue;
+      let index = track.firstAfter(from);
+      for (let taken = 0; ; taken += 1, index += 1) {
+        const frame = track.at(index);
+        if (frame === undefined || frame.order > until) break;
+        if (taken === PIECE_FRAMES) {
+          more = true;
+          break;
+        }
+        frames.push(frame);
+      }
+    }
+    if (scopes.length > 1) frames.sort((a, b) => a.order - b.order);
+    const length = lengthOfPiece(frames);
+    if (!more && length === frames.length) return { frames, upTo: until, broken };
+    frames.length = length;
+    return { frames, upTo: frames.at(-1)?.order ?? place, broken: undefined };
+  }
+
+  #evict(): void {
+    const oldestMs = this.#last.id.ms - this.#windowMs;
+    for (let kept = this.#kept.at(0); kept !== undefined; kept = this.#kept.at(0)) {
+      if (this.#bytes <= this.#maxBytes && kept.id.ms >= oldestMs) return;
+      this.#kept.shift();
+      this.#bytes -= kept.frame.byteLength + EVENT_BYTES;
+      this.#floor = kept.id;
+      this.#begin = kept.order;
+      const track = this.#find(kept.scope);
+      track?.shift();
+      if (track?.length === 0 && kept.scope.kind !== 'all') this.#tracks[kept.scope.kind].delete(kept.scope.name);
+      while ((this.#breaks.at(0)?.order ?? Number.POSITIVE_INFINITY) <= kept.order) this.#breaks.shift();
+    }
+  }
+
+  #find(scope: Scope): Track<Frame> | undefined {
+    return scope.kind === 'all' ? this.#everyone : this.#tracks[scope.kind].get(scope.name);
+  }
+
+  #trackOf(scope: Scope): Track<Frame> {
+    if (scope.kind === 'all') return this.#everyone;
+    const tracks = this.#tracks[scope.kind];
+    let track = tracks.get(scope.name);
+    if (track === undefined) {
+      track = new Track<Frame>(orderOf);
+      tracks.set(scope.name, track);
+    }
+    return track;
+  }
+}
+
+/** How many frames go into one piece: at least one. */
+function lengthOfPiece(frames: readonly Frame[]): number {
+  let bytes = 0;
+  for (const [index, { byteLength }] of frames.entries()) {
+    bytes += byteLength;
+    if (index >= PIECE_FRAMES || (bytes > PIECE_BYTES && index > 0)) return index;
+  }
+  return frames.length;
+}

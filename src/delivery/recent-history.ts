@@ -1,0 +1,140 @@
+import type { HubSettings } from '../options.js';
+import type { Counters } from '../stats.js';
+import type { GapReason } from '../types.js';
+import { encodeEvent, type Frame } from '../wire/frame.js';
+import type { Connection } from './connection.js';
+import type { Delivery } from './delivery.js';
+import type { History } from './history.js';
+import { followedId } from './local-ids.js';
+import { Replay } from './replay.js';
+import { EVERYONE, roomScope, type Scope, userScope } from './scope.js';
+import { ServedRooms } from './served-rooms.js';
+
+/** What it has to work with. */
+export interface RecentHistoryParts {
+  settings: Pick<HubSettings, 'recentBufferSize' | 'recentTTLMs' | 'recentMaxUsers' | 'recentMaxBytes'>;
+  delivery: Delivery;
+  counters: Counters;
+  instanceId: string;
+  /** A fresh id for a place in the stream where no event is. */
+  positionId(): string;
+}
+
+/** Recent events of this instance, which connections that come back are given at once. */
+export class RecentHistory implements History {
+  readonly #replay: Replay;
+  readonly #parts: RecentHistoryParts;
+  /** The latest id that stands for a place where no event is, and the place. */
+  #mark = { id: '', order: -1 };
+
+  constructor(parts: RecentHistoryParts) {
+    this.#parts = parts;
+    const { settings, delivery } = parts;
+    const limits = {
+      maxItems: settings.recentBufferSize,
+      ttlMs: settings.recentTTLMs,
+      maxScopes: settings.recentMaxUsers,
+      maxBytes: settings.recentMaxBytes,
+    };
+    this.#replay = new Replay(limits, delivery.clock);
+  }
+
+  get size() {
+    return this.#replay.size;
+  }
+
+  record(scope: Scope, frame: Frame): void {
+    this.#replay.record(scope, frame);
+  }
+
+  clear(scope: Scope | undefined): void {
+    this.#replay.clear(scope);
+  }
+
+  enter(connection: Connection, lastEventId: string | undefined): GapReason | undefined {
+    if (lastEventId === undefined || lastEventId === '') return undefined;
+    const rooms = [...(connection.rooms ?? [])];
+    const scopes = [EVERYONE, userScope(connection.userId), ...rooms.map(roomScope)];
+    const known = this.#positionOf(lastEventId, scopes);
+    connection.position = known ?? 0;
+    return this.#resume(connection, lastEventId, scopes, known === undefined ? 'unknown' : undefined);
+  }
+
+  join(connection: Connection, room: string, lastEventId: string | undefined, replay: boolean): GapReason | undefined {
+    const { position } = connection;
+    if (position === undefined || lastEventId === undefined) return undefined;
+    connection.served ??= new ServedRooms(position);
+    const { served } = connection;
+    const unseen = (order: number) => !served.has(room, order);
+    const gap = replay ? this.#resume(connection, lastEventId, [roomScope(room)], undefined, unseen) : undefined;
+    served.joined(room, replay ? position : this.#parts.delivery.order);
+    return gap;
+  }
+
+  leave(connection: Connection, room: string): void {
+    if (connection.position === undefined) return;
+    connection.served ??= new ServedRooms(connection.position);
+    connection.served.left(room, this.#parts.delivery.order);
+  }
+
+  /** Events may have been missed, or come in another order than the channel's: positions before now are in doubt. */
+  tear(): void {
+    this.#replay.tear(this.#parts.delivery.nextOrder());
+  }
+
+  left(): void {}
+
+  leaveBehind(): boolean {
+    return false;
+  }
+
+  cursor(): undefined {
+    return undefined;
+  }
+
+  /** An id another instance gave to a local event says, before its suffix, which published event it followed. */
+  #positionOf(id: string, scopes: readonly Scope[]): number | undefined {
+    const known = this.#replay.positionOf(id, scopes);
+    if (known !== undefined) return known;
+    const followed = followedId(id, this.#parts.instanceId);
+    return followed === undefined ? undefined : this.#replay.positionOf(followed, scopes);
+  }
+
+  /**
+   * Gives a connection what these scopes sent after its position, and tells its client what is no longer there.
+   * @returns the gap, which is told to listeners once the connection is live
+   */
+  #resume(
+    connection: Connection,
+    lastEventId: string,
+    scopes: readonly Scope[],
+    unknown: 'unknown' | undefined,
+    wanted: (order: number) => boolean = () => true,
+  ): GapReason | undefined {
+    const position = connection.position ?? 0;
+    const { frames, lostUpTo } = this.#replay.since(position, scopes);
+    const resent = frames
+      .filter(({ order }) => wanted(order))
+      .map((frame) => (frame.order < connection.cursor ? frame.withoutId() : frame));
+    this.#parts.counters.replayed += resent.length;
+    const reason = unknown ?? (lostUpTo > position ? 'evicted' : undefined);
+    if (reason !== undefined) {
+      const gap = this.#parts.delivery.gapFrame(lastEventId, reason);
+      // Else the client would come back with a position before the loss, and be told of it again.
+      if ((resent.at(-1)?.order ?? 0) < Math.max(lostUpTo, 1)) resent.push(this.#cursorFrame());
+      if (gap !== undefined) resent.unshift(gap);
+    }
+    connection.pushReplay(resent);
+    return reason;
+  }
+
+  /** An empty event that moves a client's last id to here, so that it is told of one gap only once. */
+  #cursorFrame(): Frame {
+    const order = this.#parts.delivery.order;
+    if (this.#mark.order !== order) {
+      this.#mark = { id: this.#parts.positionId(), order };
+      this.#replay.mark(this.#mark.id, order);
+    }
+    return encodeEvent({ id: this.#mark.id, event: 'server:cursor', text: '' }, order);
+  }
+}

@@ -291,7 +291,20 @@ interface UntypedEvents {
 /** The event names a hub with the event map `Events` may send; `'message'` is what an event without a name is called. */
 type EventName<Events extends object> = (keyof Events & string) | 'message';
 /** The data that belongs to the event `Name` in the map `Events`. */
-type EventData<Events extends object, Name extends string> = Name extends keyof Events ? Events[Name] : unknown;
+type EventData<Events extends object, Name extends string> = DataIn<
+  {
+    [Each in keyof Events]: Events[Each];
+  },
+  Name
+>;
+/**
+ * Given a mapped type, the compiler compares hubs by their members and not by their maps: that is what lets a hub with a
+ * map stand where one without is expected.
+ */
+type DataIn<Events, Name> = Name extends keyof Events ? Events[Name] : unknown;
+declare const eventMap: unique symbol;
+/** What tells hubs with different maps apart; every map is one of those that an untyped hub may have. */
+type EventMapOf<Events extends object> = string extends keyof Events ? unknown : Events;
 /** What can be said about one event. */
 interface SendOptions<Name extends string = string> {
   /**
@@ -409,6 +422,8 @@ interface JoinOptions {
 }
 /** What `registerConnection` returns: one connection, as the application sees it. */
 interface RegisteredConnectionHandle<Events extends object = UntypedEvents> {
+  /** For the compiler alone, and never there: the map of events. */
+  readonly [eventMap]?: EventMapOf<Events>;
   /** Unique id; `''` when refused. */
   readonly connId: ConnectionId;
   /** The user it belongs to, as text. */

@@ -16,7 +16,21 @@ export interface UntypedEvents {
 export type EventName<Events extends object> = (keyof Events & string) | 'message';
 
 /** The data that belongs to the event `Name` in the map `Events`. */
-export type EventData<Events extends object, Name extends string> = Name extends keyof Events ? Events[Name] : unknown;
+export type EventData<Events extends object, Name extends string> = DataIn<
+  { [Each in keyof Events]: Events[Each] },
+  Name
+>;
+
+/**
+ * Given a mapped type, the compiler compares hubs by their members and not by their maps: that is what lets a hub with a
+ * map stand where one without is expected.
+ */
+type DataIn<Events, Name> = Name extends keyof Events ? Events[Name] : unknown;
+
+declare const eventMap: unique symbol;
+
+/** What tells hubs with different maps apart; every map is one of those that an untyped hub may have. */
+type EventMapOf<Events extends object> = string extends keyof Events ? unknown : Events;
 
 /** What can be said about one event. */
 export interface SendOptions<Name extends string = string> {
@@ -147,6 +161,8 @@ export interface JoinOptions {
 
 /** What `registerConnection` returns: one connection, as the application sees it. */
 export interface RegisteredConnectionHandle<Events extends object = UntypedEvents> {
+  /** For the compiler alone, and never there: the map of events. */
+  readonly [eventMap]?: EventMapOf<Events>;
   /** Unique id; `''` when refused. */
   readonly connId: ConnectionId;
   /** The user it belongs to, as text. */

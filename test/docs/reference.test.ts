@@ -38,7 +38,11 @@ function typeNamed(name: string): ts.Type {
 }
 
 const propertiesOf = (type: ts.Type) => checker.getNonNullableType(type).getProperties();
-const namesIn = (type: string) => propertiesOf(typeNamed(type)).map(({ name }) => name);
+/** A member that a symbol names is for the compiler, and has no name to document. */
+const namesIn = (type: string) =>
+  propertiesOf(typeNamed(type))
+    .map(({ name }) => name)
+    .filter((name) => !name.startsWith('__@'));
 
 /** The strings of a union of strings. */
 function wordsOf(type: string): string[] {

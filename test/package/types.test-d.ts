@@ -74,6 +74,30 @@ describe('a hub with an event map', () => {
   });
 });
 
+describe('a function that takes a hub', () => {
+  const sse = new SSEKify<Events>();
+  const reach = (hub: SSEKify): number => hub.sendToAll('tick', { event: 'clock' });
+
+  it('takes one with a map where it asks for none, and so of its handles', () => {
+    expectTypeOf(reach).toBeCallableWith(sse);
+    expectTypeOf<SSEKify<Events>>().toExtend<SSEKify>();
+    expectTypeOf<SSEKify<{ notice: Notice }>>().toExtend<SSEKify>();
+    expectTypeOf<RegisteredConnectionHandle<Events>>().toExtend<RegisteredConnectionHandle>();
+  });
+
+  it('takes one with more in its map than it needs', () => {
+    expectTypeOf<SSEKify<Events>>().toExtend<SSEKify<{ notice: Notice }>>();
+  });
+
+  it('takes none with other data, with less in its map, or without a map, where it relies on one', () => {
+    expectTypeOf<SSEKify<Events>>().not.toExtend<SSEKify<{ notice: string }>>();
+    expectTypeOf<SSEKify<Events>>().not.toExtend<SSEKify<{ other: string }>>();
+    expectTypeOf<SSEKify<{ notice: Notice }>>().not.toExtend<SSEKify<Events>>();
+    expectTypeOf<SSEKify>().not.toExtend<SSEKify<Events>>();
+    expectTypeOf<RegisteredConnectionHandle>().not.toExtend<RegisteredConnectionHandle<Events>>();
+  });
+});
+
 describe('a hub without an event map', () => {
   const sse = new SSEKify();
 

@@ -11,13 +11,20 @@ export interface ChildResult {
   stderr: string;
 }
 
+export interface RunOptions {
+  nodeOptions?: string[];
+  /** Added to the environment. */
+  env?: Record<string, string>;
+  timeoutMs?: number;
+}
+
 /**
  * Runs a script in a process of its own, over the sources of the library, which it imports as `ssekify`. Resolves when the
  * process ends by itself; one that has not after `timeoutMs` is killed, and its code is then null.
  */
 export async function runScript(
   script: string,
-  { nodeOptions = [], timeoutMs = 30_000 }: { nodeOptions?: string[]; timeoutMs?: number } = {},
+  { nodeOptions = [], env = {}, timeoutMs = 30_000 }: RunOptions = {},
 ): Promise<ChildResult> {
   const directory = await mkdtemp(join(tmpdir(), 'ssekify-'));
   atEnd(() => rm(directory, { recursive: true, force: true }));
@@ -36,6 +43,7 @@ export async function runScript(
     external: ['ioredis'],
   });
   const child = spawn(process.execPath, [...nodeOptions, join(directory, 'script.mjs')], {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

@@ -19,6 +19,13 @@ async function instance(redis: RedisLike, isReady = true) {
   return { ...hub, errors, ann, said: () => ann.events.map(({ data }) => JSON.parse(data).n ?? JSON.parse(data)) };
 }
 
+/** How often the server has refused a channel; it keeps a count of each kind of refusal. */
+async function refusals(client: Redis, channel: string): Promise<number> {
+  const log = (await client.call('ACL', 'LOG')) as [string, number, ...unknown[]][];
+  const counts = log.filter((entry) => entry.includes(channel)).map(([, count]) => count);
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
 const hasNoDuplicates = (values: unknown[]) => new Set(values).size === values.length;
 
@@ -219,8 +226,8 @@ describe.each(adapters)('with %s', (_, make) => {
     const errors = [collect(good.sse, 'error'), collect(bad.sse, 'error')];
     await good.sse.ready();
     await expect.poll(() => errors[1]?.length).toBeGreaterThan(0);
-    // Longer than the pause before another try.
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    // The server has refused it a second time: a try, the pause after it, and the next try have left the other one alone.
+    await expect.poll(() => refusals(client, 'bad'), { timeout: 10_000 }).toBeGreaterThan(1);
     expect(good.sse.stats().bus).toMatchObject({ state: 'up', outages: 0 });
     await client.call('ACL', 'SETUSER', 'app', '&bad');
     await bad.sse.ready();

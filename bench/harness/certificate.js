@@ -1,19 +1,7 @@
-/** A self-signed certificate for localhost, good for nothing but measuring on this machine. */
-module.exports = {
-  key: `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgRK79WnMoiBvJ6LvB
-S76CZn7KPfOFsvFyV8BFLpRP5n+hRANCAARE7LXv11pHBEwsET/1ZU+Bd860g8uv
-a2RRP/jCELXmJN2TWq/loLXsSaL8x5K4Bx4qDSmxf6RZ0KWIw6e/fIqx
------END PRIVATE KEY-----`,
-  cert: `-----BEGIN CERTIFICATE-----
-MIIBmzCCAUGgAwIBAgIUTWfJhuls0FTRCd98mH1bg247qdQwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMDE3MTYyM1oYDzIxMjYxMDI3
-MTcxNjIzWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAARE7LXv11pHBEwsET/1ZU+Bd860g8uva2RRP/jCELXmJN2TWq/loLXs
-SaL8x5K4Bx4qDSmxf6RZ0KWIw6e/fIqxo28wbTAdBgNVHQ4EFgQU3V3UeUw09U7C
-RL66enh/ru582u0wHwYDVR0jBBgwFoAU3V3UeUw09U7CRL66enh/ru582u0wDwYD
-VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
-zj0EAwIDSAAwRQIhAJY86n2sTK0b18od669qzf38bd2jlCHJebNKxiqQiOZxAiAq
-zwkawzkYEwhJfdur4lAZGHT8ENExsC9tY9X+isLr9Q==
------END CERTIFICATE-----`,
-};
+const { readFileSync } = require('node:fs');
+const path = require('node:path');
+
+const read = (name) => readFileSync(path.join(__dirname, '../../test/helpers/certificate', name), 'utf8');
+
+/** The self-signed certificate that the tests use too. */
+module.exports = { key: read('key.pem'), cert: read('cert.pem') };

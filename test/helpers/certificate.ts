@@ -1,19 +1,15 @@
-/** A self-signed certificate for localhost, valid for a hundred years; good for nothing but these tests. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** The files of {@link certificate}, for programs that read such themselves. */
+export const certificateFiles = { key: pathOf('key.pem'), cert: pathOf('cert.pem') };
+
+/** A self-signed certificate for localhost, valid for a hundred years; good for nothing but tests and benchmarks. */
 export const certificate = {
-  key: `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgRK79WnMoiBvJ6LvB
-S76CZn7KPfOFsvFyV8BFLpRP5n+hRANCAARE7LXv11pHBEwsET/1ZU+Bd860g8uv
-a2RRP/jCELXmJN2TWq/loLXsSaL8x5K4Bx4qDSmxf6RZ0KWIw6e/fIqx
------END PRIVATE KEY-----`,
-  cert: `-----BEGIN CERTIFICATE-----
-MIIBmzCCAUGgAwIBAgIUTWfJhuls0FTRCd98mH1bg247qdQwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMDE3MTYyM1oYDzIxMjYxMDI3
-MTcxNjIzWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAARE7LXv11pHBEwsET/1ZU+Bd860g8uva2RRP/jCELXmJN2TWq/loLXs
-SaL8x5K4Bx4qDSmxf6RZ0KWIw6e/fIqxo28wbTAdBgNVHQ4EFgQU3V3UeUw09U7C
-RL66enh/ru582u0wHwYDVR0jBBgwFoAU3V3UeUw09U7CRL66enh/ru582u0wDwYD
-VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
-zj0EAwIDSAAwRQIhAJY86n2sTK0b18od669qzf38bd2jlCHJebNKxiqQiOZxAiAq
-zwkawzkYEwhJfdur4lAZGHT8ENExsC9tY9X+isLr9Q==
------END CERTIFICATE-----`,
+  key: readFileSync(certificateFiles.key, 'utf8'),
+  cert: readFileSync(certificateFiles.cert, 'utf8'),
 };
+
+function pathOf(name: string): string {
+  return fileURLToPath(new URL(`certificate/${name}`, import.meta.url));
+}

@@ -39,7 +39,7 @@ import type {
   SendOptions,
 } from './types.js';
 import { checkEvent } from './wire/fields.js';
-import { encodeEvent, type Frame, type WireEvent } from './wire/frame.js';
+import { encodeEvent, encodeLater, type Frame, type WireEvent } from './wire/frame.js';
 
 const shutdownSchema = {
   announce: flag(true),
@@ -227,7 +227,7 @@ export class Hub implements BusHost {
 
   deliver(scope: Scope, event: WireEvent, fromChannel: boolean): number {
     if (fromChannel && event.id !== undefined && event.id !== '') this.#localIds.follow(event.id);
-    return this.#deliver(scope, encodeEvent(event, this.#delivery.nextOrder()));
+    return this.#deliver(scope, encodeLater(event, this.#delivery.nextOrder()));
   }
 
   obey(command: Command): number {
@@ -244,11 +244,14 @@ export class Hub implements BusHost {
     return connections.length;
   }
 
-  heard(received: Received): void {
-    if ('event' in received) {
-      this.#stamper.see(received.data);
-      this.#reporter.tell('publish', () => envelopeOf(received.scope, received.event, aboutOf(received)));
-    } else this.#reporter.tell('publish', () => ({ ...aboutOf(received), ...received.command, data: null }));
+  heard(received: Received, message: string): void {
+    if ('event' in received) this.#stamper.see(received.data);
+    if (!this.#reporter.isHeard('publish')) return;
+    this.#reporter.tell('publish', () =>
+      'event' in received
+        ? envelopeOf(received.scope, received.event, aboutOf(message))
+        : { ...aboutOf(message), ...received.command, data: null },
+    );
   }
 
   listenerFailed(event: string, cause: unknown): void {

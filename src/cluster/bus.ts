@@ -3,10 +3,10 @@ import { SSEKifyError } from '../errors.js';
 import type { PublishResult, Scope } from '../types.js';
 import type { WireEvent } from '../wire/frame.js';
 import { type BusStats, NOTHING_COUNTED } from './bus-stats.js';
-import { type Command, decodeEnvelope, type Received } from './envelope.js';
+import { type Command, EnvelopeReader, type Received } from './envelope.js';
 import { Lane } from './lane.js';
-import { keyOf, type Outgoing, Publication } from './publication.js';
-import { RecentKeys } from './recent-keys.js';
+import { type Outgoing, Publication } from './publication.js';
+import { Recent } from './recent.js';
 import type { RedisLike } from './redis-like.js';
 
 /** What the bus hands over to. */
@@ -15,8 +15,8 @@ export interface BusHost {
   deliver(scope: Scope, event: WireEvent, fromChannel: boolean): number;
   /** Does something with a user's connections. @returns connections concerned */
   obey(command: Command): number;
-  /** An envelope was received. */
-  heard(received: Received): void;
+  /** An envelope was received, in this message. */
+  heard(received: Received, message: string): void;
   /** Events may be missing from here, or stand in another order than the channel's. */
   tear(): void;
   error(error: SSEKifyError): void;
@@ -36,6 +36,7 @@ export interface BusParts {
 const ANSWER_MS = 4800;
 const ECHO_MS = 2000;
 const SUBSCRIBE_AGAIN_MS = 1000;
+const NUMBER_AT = '{"v":1,"n":"'.length;
 
 /**
  * One order for all instances: what is published goes to the channel and is delivered when it comes back from it, here as
@@ -45,7 +46,10 @@ export class Bus implements Wakeable {
   wakeSlot: number | undefined;
 
   readonly #parts: BusParts;
-  readonly #recent: RecentKeys;
+  readonly #reader: EnvelopeReader;
+  readonly #recent: Recent;
+  /** What messages of this instance's own publishes begin with. */
+  readonly #ownBeginning: string;
   readonly #lane = new Lane();
   /** Publications without answer, or without echo, by their number; in the order of their deadlines, nearly. */
   readonly #pending = new Map<string, Publication>();
@@ -66,7 +70,9 @@ export class Bus implements Wakeable {
 
   constructor(parts: BusParts) {
     this.#parts = parts;
-    this.#recent = new RecentKeys(() => parts.clock.now());
+    this.#reader = new EnvelopeReader(parts.maxPayloadBytes);
+    this.#recent = new Recent(() => parts.clock.now());
+    this.#ownBeginning = `{"v":1,"n":"${parts.instanceId}-`;
     const { adapter } = parts;
     adapter.on('message', this.#listeners.message);
     adapter.on('error', this.#listeners.error);
@@ -91,12 +97,14 @@ export class Bus implements Wakeable {
 
   /** Publishes when it is its turn: after all that was published before it. */
   publish(outgoing: Outgoing): Promise<PublishResult> {
-    const { clock } = this.#parts;
     const { n, before, holdBack = false } = outgoing;
-    const deadline = clock.now() + ANSWER_MS;
-    const publication = new Publication(outgoing, deadline);
+    const publication = new Publication(outgoing, this.#parts.clock.now() + ANSWER_MS);
     this.#pending.set(n, publication);
-    clock.wakeAt(this, deadline);
+    this.#wakeFor(publication);
+    if (before === undefined && !holdBack && this.#lane.idle) {
+      this.#send(publication);
+      return publication.result;
+    }
     const inTurn = (step: () => Promise<unknown>, holds: boolean) =>
       this.#lane.run(() => {
         if (publication.settled) return undefined;
@@ -140,6 +148,10 @@ export class Bus implements Wakeable {
     });
   }
 
+  #wakeFor({ deadline }: Publication): void {
+    if (this.wakeSlot === undefined || this.wakeSlot > deadline) this.#parts.clock.wakeAt(this, deadline);
+  }
+
   #expire(now: number): void {
     let next = Number.POSITIVE_INFINITY;
     for (const publication of this.#pending.values()) {
@@ -150,14 +162,11 @@ export class Bus implements Wakeable {
     if (next !== Number.POSITIVE_INFINITY) this.#parts.clock.wakeAt(this, next);
   }
 
-  async #send(publication: Publication): Promise<void> {
-    try {
-      await publication.send();
-    } catch (error) {
-      this.#fail(publication, error, outcomeOf(error));
-      return;
-    }
-    this.#take(publication);
+  #send(publication: Publication): Promise<void> {
+    return publication.send().then(
+      () => this.#take(publication),
+      (error: unknown) => this.#fail(publication, error, outcomeOf(error)),
+    );
   }
 
   /** The channel took it; from now on its echo is awaited. */
@@ -165,19 +174,20 @@ export class Bus implements Wakeable {
     if (publication.taken || publication.settled) return;
     publication.taken = true;
     this.#counters.published += 1;
+    const { n } = publication.outgoing;
     if (publication.echoed) {
-      this.#pending.delete(publication.n);
+      this.#pending.delete(n);
     } else if (this.#parts.adapter.echo === false) {
-      this.#pending.delete(publication.n);
+      this.#pending.delete(n);
       this.#deliverHere(publication);
     } else if (this.#state !== 'up') {
       this.#fallBack(publication);
     } else {
       // Moved to the end: deadlines of echoes come after those of answers.
-      this.#pending.delete(publication.n);
-      this.#pending.set(publication.n, publication);
+      this.#pending.delete(n);
+      this.#pending.set(n, publication);
       publication.deadline = this.#parts.clock.now() + ECHO_MS;
-      this.#parts.clock.wakeAt(this, publication.deadline);
+      this.#wakeFor(publication);
     }
     publication.succeed();
   }
@@ -211,19 +221,22 @@ export class Bus implements Wakeable {
 
   /** Delivers here what the channel did not bring back, once. */
   #fallBack(publication: Publication): void {
-    this.#pending.delete(publication.n);
-    if (this.#recent.has(publication.key)) return;
+    const { n, scope } = publication.outgoing;
+    this.#pending.delete(n);
+    if (this.#recent.has(n, scope, publication.id)) return;
     this.#counters.fallbacks += 1;
     this.#deliverHere(publication);
-    if (publication.isEvent) this.#parts.host.tear();
+    // A command has no place in the order of events.
+    if (scope !== undefined) this.#parts.host.tear();
   }
 
   #deliverHere(publication: Publication): void {
-    if (this.#recent.has(publication.key)) return;
+    const { n, scope, deliverHere } = publication.outgoing;
+    if (this.#recent.has(n, scope, publication.id)) return;
     try {
-      publication.deliverHere();
+      publication.delivered = deliverHere();
       // Only now: the number it may have got from memory may have made its id.
-      this.#recent.add(publication.key);
+      this.#recent.add(n, scope, publication.id);
     } catch (error) {
       // The application's serializer may refuse another number than the one it has seen.
       this.#onError(error);
@@ -231,35 +244,52 @@ export class Bus implements Wakeable {
   }
 
   #onMessage(channel: unknown, message: unknown): void {
-    const { host, maxPayloadBytes } = this.#parts;
     if (this.#closed || channel !== this.#parts.channel) return;
     this.#counters.received += 1;
-    let received: Received;
+    const received = (typeof message === 'string' ? this.#ownEcho(message) : undefined) ?? this.#read(message);
+    if (received !== undefined) this.#receive(received, String(message));
+  }
+
+  /** The event of an own publish when a message is just what was sent, which then need not be read. */
+  #ownEcho(message: string): Received | undefined {
+    if (!message.startsWith(this.#ownBeginning)) return undefined;
+    const n = message.slice(NUMBER_AT, message.indexOf('"', NUMBER_AT));
+    const { scope, echoOf } = this.#pending.get(n)?.outgoing ?? {};
+    const echo = scope === undefined ? undefined : echoOf?.(message);
+    return scope === undefined || echo === undefined ? undefined : { n, scope, ...echo };
+  }
+
+  #read(message: unknown): Received | undefined {
     try {
-      received = decodeEnvelope(message, maxPayloadBytes);
+      return this.#reader.read(message);
     } catch (error) {
       this.#counters.invalid += 1;
-      host.error(
+      this.#parts.host.error(
         error instanceof SSEKifyError ? error : new SSEKifyError('INVALID_ENVELOPE', String(error), { cause: error }),
       );
-      return;
+      return undefined;
     }
+  }
+
+  #receive(received: Received, message: string): void {
+    const { host } = this.#parts;
     const { n } = received;
     const publication = n === undefined ? undefined : this.#pending.get(n);
-    const key = 'event' in received ? keyOf(n, received.scope, received.event.id) : keyOf(n, undefined, undefined);
-    if (key !== undefined && this.#recent.has(key)) {
+    const scope = 'event' in received ? received.scope : undefined;
+    const id = 'event' in received ? received.event.id : undefined;
+    if (this.#recent.has(n, scope, id)) {
       this.#counters.duplicates += 1;
     } else {
-      if (key !== undefined) this.#recent.add(key);
+      this.#recent.add(n, scope, id);
       const delivered =
         'event' in received ? host.deliver(received.scope, received.event, true) : host.obey(received.command);
       if (publication !== undefined) publication.delivered = delivered;
     }
     // Only now: what a listener sends comes after it.
-    host.heard(received);
+    host.heard(received, message);
     if (publication === undefined) return;
     publication.echoed = true;
-    if (publication.taken) this.#pending.delete(publication.n);
+    if (publication.taken) this.#pending.delete(publication.outgoing.n);
     else this.#take(publication);
   }
 

@@ -4,6 +4,7 @@ import { checkRoom, checkUserId } from '../names.js';
 import type { Scope } from '../types.js';
 import { checkEvent, checkId, checkRetry } from '../wire/fields.js';
 import type { WireEvent } from '../wire/frame.js';
+import { CanonicalReader } from './canonical.js';
 import { fieldText, isJson, isTooDeep } from './json-text.js';
 
 /** What an envelope asks for: an event for a scope, or something to be done with a user's connections. */
@@ -42,8 +43,8 @@ export type Command =
   | { type: 'close'; target: string; reason: string | undefined }
   | { type: 'join' | 'leave'; target: string; room: string };
 
-/** An envelope that was received and found good; `fields` are all it came with but its data. */
-export type Received = { n: string | undefined; fields: Readonly<Record<string, unknown>> } & (
+/** An envelope that was received and found good. */
+export type Received = { n: string | undefined } & (
   | {
       scope: Scope;
       event: WireEvent;
@@ -59,20 +60,15 @@ export interface Around {
   after: string;
 }
 
-/** Everything of an event's envelope up to its data. */
+/** Everything of an event's envelope up to its data; the fields in the order that {@link CanonicalReader} looks for. */
 export function eventHead(scope: Scope, event: Omit<WireEvent, 'text'>, n: string, origin: string): string {
-  return JSON.stringify({
-    v: 1,
-    n,
-    type: scope.kind,
-    target: scope.name,
-    event: event.event,
-    id: event.id,
-    retry: event.retry,
-    at: Date.now(),
-    origin,
-  }).slice(0, -1);
+  const target = field('target', scope.name);
+  const fields = `${target}${field('event', event.event)}${field('id', event.id)}${field('retry', event.retry)}`;
+  return `{"v":1,"n":"${n}","type":"${scope.kind}"${fields},"at":${Date.now()},"origin":"${origin}"`;
 }
+
+const field = (name: string, value: string | number | undefined) =>
+  value === undefined ? '' : `,"${name}":${JSON.stringify(value)}`;
 
 export function commandEnvelope(command: Command, n: string, origin: string): string {
   return JSON.stringify({ v: 1, n, ...command, at: Date.now(), origin, data: null });
@@ -104,11 +100,29 @@ function bad(what: string, cause?: unknown): never {
   throw new SSEKifyError('INVALID_ENVELOPE', `an envelope was dropped: ${what}.`, cause === undefined ? {} : { cause });
 }
 
-/** Reads what arrived on the channel, which anybody may have written. @throws SSEKifyError INVALID_ENVELOPE */
-export function decodeEnvelope(message: unknown, maxPayloadBytes: number): Received {
-  if (typeof message !== 'string') bad('it is no string');
-  if (maxPayloadBytes > 0 && message.length > maxPayloadBytes * ESCAPED_BYTES + HEAD_BYTES) bad('it is too large');
-  if (isTooDeep(message)) bad('it is nested too deep');
+/** Reads what arrived on the channel, which anybody may have written. */
+export class EnvelopeReader {
+  readonly #maxPayloadBytes: number;
+  readonly #canonical = new CanonicalReader();
+
+  constructor(maxPayloadBytes: number) {
+    this.#maxPayloadBytes = maxPayloadBytes;
+  }
+
+  /** @throws SSEKifyError INVALID_ENVELOPE */
+  read(message: unknown): Received {
+    const max = this.#maxPayloadBytes;
+    if (typeof message !== 'string') bad('it is no string');
+    if (max > 0 && message.length > max * ESCAPED_BYTES + HEAD_BYTES) bad('it is too large');
+    if (isTooDeep(message)) bad('it is nested too deep');
+    const canonical = this.#canonical.read(message);
+    if (canonical !== undefined && !isTooLarge(canonical.event.text, max)) return canonical;
+    return readAnyhow(message, max);
+  }
+}
+
+/** Reads an envelope in whatever way it is written. */
+function readAnyhow(message: string, maxPayloadBytes: number): Received {
   const parts = dataLast(message) ?? dataAnywhere(message);
   try {
     return read(parts, maxPayloadBytes);
@@ -117,6 +131,8 @@ export function decodeEnvelope(message: unknown, maxPayloadBytes: number): Recei
     return bad(cause instanceof Error ? cause.message : String(cause), cause);
   }
 }
+
+const isTooLarge = (text: string, max: number) => max > 0 && text.length * 3 > max && Buffer.byteLength(text) > max;
 
 /** An envelope as an object, and its data, which may have been left out there. */
 interface Parts {
@@ -179,23 +195,20 @@ function read({ fields, data, dataText }: Parts, maxPayloadBytes: number): Recei
   if (type === 'close') {
     const reason = given(fields.reason);
     if (reason !== undefined && typeof reason !== 'string') bad('reason is no string');
-    return { n, fields, command: { type, target: checkUserId(target), reason } };
+    return { n, command: { type, target: checkUserId(target), reason } };
   }
   if (type === 'join' || type === 'leave') {
-    return { n, fields, command: { type, target: checkUserId(target), room: checkRoom(room) } };
+    return { n, command: { type, target: checkUserId(target), room: checkRoom(room) } };
   }
   const scope = scopeOf(type, target);
   const sent = text === undefined ? dataText : text;
   if (typeof sent !== 'string') return bad(text === undefined ? 'it has no data' : 'text is no string');
-  if (maxPayloadBytes > 0 && sent.length * 3 > maxPayloadBytes && Buffer.byteLength(sent) > maxPayloadBytes) {
-    bad(`its data has more than ${maxPayloadBytes} bytes`);
-  }
+  if (isTooLarge(sent, maxPayloadBytes)) bad(`its data has more than ${maxPayloadBytes} bytes`);
   const event = given(fields.event);
   const id = given(fields.id);
   const retry = given(fields.retry);
   return {
     n,
-    fields,
     scope,
     data: text === undefined ? data : undefined,
     event: {
@@ -207,11 +220,12 @@ function read({ fields, data, dataText }: Parts, maxPayloadBytes: number): Recei
   };
 }
 
-/** What a received envelope says of itself. */
-export function aboutOf({ n, fields: { v, at, origin } }: Received): Partial<Envelope> {
+/** What an envelope, which was found good, says of itself. */
+export function aboutOf(message: string): Partial<Envelope> {
+  const { v, n, at, origin } = dataAnywhere(message).fields;
   return {
     ...(v === 1 && { v }),
-    ...(n !== undefined && { n }),
+    ...(typeof n === 'string' && { n }),
     ...(typeof at === 'number' && { at }),
     ...(typeof origin === 'string' && { origin }),
   };
@@ -238,7 +252,7 @@ export function envelopeOf(scope: Scope, { id, event, retry, text }: WireEvent, 
 }
 
 /** Data as it was before it became text; text that is no JSON stays text. */
-function parsed(text: string): unknown {
+export function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

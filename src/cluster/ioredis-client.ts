@@ -4,6 +4,8 @@ import { hasMethods } from '../checks.js';
 export interface IORedisClient {
   readonly status: string;
   readonly isCluster?: boolean;
+  /** The socket; a `Cluster` has one for each node, elsewhere. */
+  readonly stream?: { cork(): void; uncork(): void } | undefined;
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   duplicate(...args: unknown[]): unknown;
   connect(): Promise<unknown>;

@@ -113,6 +113,7 @@ class IORedisLink implements ReplicatedLink {
   /** Slots of keys that were waited for. */
   readonly #slots = new Map<string, number>();
   #over = false;
+  #gathering = false;
   #onceMore: NodeJS.Timeout | undefined;
 
   constructor(client: IORedisClient) {
@@ -143,6 +144,7 @@ class IORedisLink implements ReplicatedLink {
   }
 
   call(command: string, ...args: string[]): Promise<unknown> {
+    this.#gather();
     return this.#client.call(command, ...args);
   }
 
@@ -185,6 +187,19 @@ class IORedisLink implements ReplicatedLink {
     const node = client.nodes('master').find((each) => nameOfNode(each) === owner);
     if (node === undefined) throw new Error('the node that owns the log is not known');
     return node;
+  }
+
+  /** Lets what is called in one go leave in one write; the client would write each command by itself. */
+  #gather(): void {
+    const { stream } = this.#client;
+    if (this.#gathering || typeof stream?.cork !== 'function') return;
+    this.#gathering = true;
+    stream.cork();
+    // From a callback of a promise this is after all other callbacks that are due.
+    process.nextTick(() => {
+      this.#gathering = false;
+      stream.uncork();
+    });
   }
 
   /**

@@ -5,6 +5,11 @@
 export class Lane {
   #last: Promise<unknown> | undefined;
 
+  /** Nothing waits, so that a step would begin at once. */
+  get idle(): boolean {
+    return this.#last === undefined;
+  }
+
   run(step: () => Promise<unknown> | undefined): void {
     const running = this.#last === undefined ? step() : this.#last.then(step);
     if (running === undefined) return;

@@ -7,6 +7,7 @@ import type { Counters } from '../stats.js';
 /** How numbers are kept in Redis. */
 export interface NumberSettings {
   startAt: number;
+  fieldName: string;
   redisKeyPrefix: string;
   redisTTLSeconds: number;
 }

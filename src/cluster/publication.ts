@@ -1,4 +1,5 @@
 import type { PublishResult, Scope } from '../types.js';
+import type { WireEvent } from '../wire/frame.js';
 
 /** What is to be published. */
 export interface Outgoing {
@@ -16,11 +17,13 @@ export interface Outgoing {
   before?: (() => Promise<unknown>) | undefined;
   /** What comes after it waits for its answer. */
   holdBack?: boolean;
+  /** The event, when a message is just what was sent, so that nobody need read it; its data where that may be numbered. */
+  echoOf?: (message: string) => { event: WireEvent; data: unknown } | undefined;
 }
 
 /** One publish on its way: to the channel, and back from it. */
 export class Publication {
-  readonly #outgoing: Outgoing;
+  readonly outgoing: Outgoing;
   /** When the channel must have answered, on the clock's time; later, when the echo must have come. */
   deadline: number;
   /** It left for the channel. */
@@ -31,13 +34,14 @@ export class Publication {
   echoed = false;
   /** Connections here that got it. */
   delivered = 0;
+  /** The caller has its answer. */
+  settled = false;
   readonly result: Promise<PublishResult>;
-  #settled = false;
   #resolve: (result: PublishResult) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
 
   constructor(outgoing: Outgoing, deadline: number) {
-    this.#outgoing = outgoing;
+    this.outgoing = outgoing;
     this.deadline = deadline;
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -45,54 +49,27 @@ export class Publication {
     });
   }
 
-  /** Its echo is known by it. */
-  get n(): string {
-    return this.#outgoing.n;
-  }
-
   get id(): string | undefined {
-    return this.#outgoing.id?.();
+    return this.outgoing.id?.();
   }
 
-  /** Under what no instance delivers it twice. */
-  get key(): string {
-    return keyOf(this.n, this.#outgoing.scope, this.id) ?? '';
-  }
-
-  /** It has a place in the order of events. */
-  get isEvent(): boolean {
-    return this.#outgoing.scope !== undefined;
-  }
-
-  /** The caller has its answer. */
-  get settled(): boolean {
-    return this.#settled;
-  }
-
-  deliverHere(): void {
-    this.delivered = this.#outgoing.deliverHere();
-  }
-
-  async send(): Promise<void> {
+  /** Sends it; what is thrown at once rejects, and an adapter need give no promise. */
+  send(): Promise<unknown> {
     this.sent = true;
-    await this.#outgoing.send(() => this.#settled);
+    try {
+      return Promise.resolve(this.outgoing.send(() => this.settled));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   succeed(): void {
-    this.#settled = true;
+    this.settled = true;
     this.#resolve({ id: this.id });
   }
 
   fail(error: unknown): void {
-    this.#settled = true;
+    this.settled = true;
     this.#reject(error);
   }
-}
-
-/** Under what an event is delivered once: its id in its scope, or its number; `undefined` when it has neither. */
-export function keyOf(n: string | undefined, scope: Scope | undefined, id: string | undefined): string | undefined {
-  if (id !== undefined && id !== '' && scope !== undefined) {
-    return `${scope.kind} ${id.length} ${id} ${scope.name ?? ''}`;
-  }
-  return n === undefined ? undefined : `n ${n}`;
 }

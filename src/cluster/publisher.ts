@@ -3,7 +3,15 @@ import type { Draft, Wish } from '../stamp/stamper.js';
 import type { PublishResult, Scope } from '../types.js';
 import type { WireEvent } from '../wire/frame.js';
 import type { Bus, BusHost } from './bus.js';
-import { type Command, commandEnvelope, dataField, dataFieldAround, eventHead, isWholeJson } from './envelope.js';
+import {
+  type Command,
+  commandEnvelope,
+  dataField,
+  dataFieldAround,
+  eventHead,
+  isWholeJson,
+  parsed,
+} from './envelope.js';
 import { Numbers, type NumbersParts } from './numbers.js';
 import type { NumberedPublish, NumberedResult, RedisLike } from './redis-like.js';
 
@@ -26,14 +34,19 @@ const hasKey = (draft: Draft): draft is NumberedDraft => draft.ticket !== undefi
 const MAX_PREDICTIONS = 12;
 /** Predictions that fail before numbers are left out, so that whoever is always a little late gets one too. */
 const EXACT_PREDICTIONS = 3;
+/** A number as Redis writes it, of those that are believed. */
+const NUMBER = /^(?:0|[1-9]\d{0,14})$/;
 
 /** Makes envelopes of events and sends them in call order, each with the number its key is due. */
 export class Publisher {
   readonly #parts: PublisherParts;
   readonly #numbers: Numbers;
+  /** The field of numbers, as it stands in JSON. */
+  readonly #seqName: string;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
+    this.#seqName = JSON.stringify(parts.numbers.fieldName);
     this.#numbers = new Numbers({ ...parts, report: (error) => parts.host.error(error) });
   }
 
@@ -74,6 +87,7 @@ export class Publisher {
       id: () => event.id,
       deliverHere: () => host.deliver(scope, event, false),
       send: () => adapter.publish(channel, message),
+      echoOf: (received) => (received === message ? this.#echo(event) : undefined),
     });
   }
 
@@ -83,7 +97,9 @@ export class Publisher {
     const { ticket, id, event, retry } = draft;
     const n = bus.nextNumber();
     const head = eventHead(scope, { id, event, retry }, n, instanceId);
-    const { before, after } = dataFieldAround(around);
+    const field = dataFieldAround(around);
+    const before = `${head}${field.before}`;
+    const { after } = field;
     let seq: number | undefined;
     return bus.publish({
       n,
@@ -93,11 +109,21 @@ export class Publisher {
         seq ??= this.#numbers.takeFromMemory(ticket);
         return host.deliver(scope, { id, event, retry, text: `${around.before}${seq}${around.after}` }, false);
       },
-      send: async () => {
+      send: () => {
         const floor = stamper.nextNumber(ticket.key);
-        const taken = await this.#publishNumbered(draft, { floor, before: `${head}${before}`, after });
-        seq ??= taken.seq;
-        this.#numbers.took(ticket, taken.seq);
+        return this.#publishNumbered(draft, { floor, before, after }).then((taken) => {
+          seq ??= taken.seq;
+          this.#numbers.took(ticket, taken.seq);
+        });
+      },
+      echoOf: (message) => {
+        if (!message.startsWith(before) || !message.endsWith(after)) return undefined;
+        const number = message.slice(before.length, -after.length);
+        // Data that is too deep went as text, which is written otherwise.
+        if (!NUMBER.test(number) || after !== `${around.after}}`) return undefined;
+        stamper.take({ ...ticket, seq: Number(number) });
+        const text = `${around.before}${number}${around.after}`;
+        return { event: { id, event, retry, text, json: true }, data: undefined };
       },
     });
   }
@@ -195,7 +221,15 @@ export class Publisher {
     const { atomic, channel, numbers } = this.#parts;
     if (atomic === undefined) return Promise.reject(new Error('the adapter cannot number'));
     const key = this.#numbers.counterOf(ticket);
-    return atomic(channel, { key, startAt: numbers.startAt, ttlMs: this.#numbers.lifetimeMs(ticket), ...publish });
+    const ttlMs = this.#numbers.lifetimeMs(ticket);
+    return Promise.resolve(atomic(channel, { key, startAt: numbers.startAt, ttlMs, ...publish }));
+  }
+
+  /** An event as it comes back; its data, when that may have a number of its own. */
+  #echo(event: WireEvent): { event: WireEvent; data: unknown } {
+    const { text } = event;
+    const mayHaveNumber = text.includes(this.#seqName) || text.includes('\\u');
+    return { event, data: mayHaveNumber ? parsed(text) : undefined };
   }
 
   #message(scope: Scope, event: WireEvent, n: string, json: boolean): string {

@@ -31,7 +31,7 @@ export class RedisAdapter implements ClosableAdapter {
       for (const listener of [...this.#errorListeners]) listener(cause);
     };
     const message = (channel: string, text: string) => {
-      for (const listener of [...this.#messageListeners]) listener(channel, text);
+      for (const listener of this.#messageListeners) listener(channel, text);
     };
     this.#subscriptions = new Subscriptions(subscriber, error);
     publisher.listen({ ready: () => this.#begin(), lost: () => this.#lose(), error, message });
@@ -55,7 +55,7 @@ export class RedisAdapter implements ClosableAdapter {
   publishNumbered(channel: string, publish: NumberedPublish): Promise<NumberedResult> {
     const key = this.#publisher.cluster ? slotKey(channel, publish.key) : publish.key;
     const args = ['1', key, ...numberedArguments(channel, publish)];
-    return this.#send(async () => numberedResult(await this.#publisher.call('EVAL', PUBLISH_NUMBERED, ...args)));
+    return this.#send(() => this.#publisher.call('EVAL', PUBLISH_NUMBERED, ...args).then(numberedResult));
   }
 
   subscribe(channel: string): Promise<unknown> {
@@ -123,11 +123,15 @@ export class RedisAdapter implements ClosableAdapter {
   }
 
   /** Calls now; or, while the very first connection is still being made, as soon as it is there; or not at all. */
-  async #send<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+  #send<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+    let answer: Promise<Answer>;
     try {
-      return await (this.#ready ? call() : this.#early.later(call));
+      answer = this.#ready ? call() : this.#early.later(call);
     } catch (error) {
-      throw channelError(error);
+      answer = Promise.reject(error);
     }
+    return answer.catch((error: unknown) => {
+      throw channelError(error);
+    });
   }
 }

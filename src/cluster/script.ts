@@ -2,20 +2,22 @@ import type { NumberedPublish, NumberedResult } from './redis-like.js';
 
 /**
  * Takes the next number of KEYS[1] and publishes the message with it, in one atomic step.
- * ARGV: channel, message before the number, message after it, first number, least number, expiry in ms, expected number or ''.
- * When a number is expected it stands in the message already, and nothing is put between the pieces.
+ * ARGV: channel, message before the number, message after it, first number, least number, expiry in ms; and the expected
+ * number, if one is, which stands in the message already, so that nothing is put between the pieces.
  *
- * It travels with each call, and so is short: a call by its hash, refused when Redis has lost its scripts and sent again,
- * would let later publishes pass.
+ * It travels with each call, and Redis hashes it at each, so it is short: a call by its hash, refused when Redis has lost its
+ * scripts and sent again, would let later publishes pass.
+ *
+ * @returns the number; when another is expected, -1 less the number
  */
 export const PUBLISH_NUMBERED = `
-local seq,want=(redis.call('GET',KEYS[1]) or 0)+ARGV[4],ARGV[7]
-seq=math.max(seq,ARGV[5])
-if want~='' and seq~=want+0 then return {0,seq} end
-local text=function(n) return string.format('%.0f',n) end
-redis.call('SET',KEYS[1],text(seq+1-ARGV[4]),'PX',ARGV[6])
-redis.call('PUBLISH',ARGV[1],ARGV[2]..(want=='' and text(seq) or '')..ARGV[3])
-return {1,seq}`.trim();
+local a,k,call=ARGV,KEYS[1],redis.call
+local n=math.max((call('GET',k)or 0)+a[4],a[5])
+local t=('%.0f'):format(n)
+if a[7]then if n~=a[7]+0 then return-1-n end t=''end
+call('SET',k,('%.0f'):format(n+1-a[4]),'PX',a[6])
+call('PUBLISH',a[1],a[2]..t..a[3])
+return n`.trim();
 
 /** Publishes; its key only says to which node of a cluster the channel belongs. */
 export const PUBLISH_AT_SLOT = `return redis.call('PUBLISH', ARGV[1], ARGV[2])`;
@@ -31,22 +33,14 @@ export function slotKey(channel: string, rest: string): string {
 /** What the script is given after its key. */
 export function numberedArguments(channel: string, publish: NumberedPublish): string[] {
   const { startAt, floor, ttlMs, expected, before, after } = publish;
-  return [
-    channel,
-    before,
-    after,
-    String(startAt),
-    String(floor),
-    String(ttlMs),
-    expected === undefined ? '' : String(expected),
-  ];
+  const numbers = expected === undefined ? [startAt, floor, ttlMs] : [startAt, floor, ttlMs, expected];
+  return [channel, before, after, ...numbers.map(String)];
 }
 
 /** What the script answered. */
 export function numberedResult(answer: unknown): NumberedResult {
-  if (Array.isArray(answer)) {
-    const [published, seq] = answer.map(Number);
-    if (seq !== undefined && Number.isSafeInteger(seq)) return { published: published === 1, seq };
-  }
-  throw new Error(`the script answered ${JSON.stringify(answer)}`);
+  const number = Number(answer);
+  if (!Number.isSafeInteger(number) || typeof answer === 'object')
+    throw new Error(`the script answered ${JSON.stringify(answer)}`);
+  return number < 0 ? { seq: -1 - number, published: false } : { seq: number, published: true };
 }

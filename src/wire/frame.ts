@@ -28,19 +28,30 @@ export class Frame {
   readonly unique: boolean;
   /** The instance's number of this frame: what was sent later has the higher one. */
   readonly order: number;
-  readonly text: string;
   /** UTF-8 bytes of `text`. */
   readonly byteLength: number;
   /** Length of the `id:` line at the beginning of `text`, in UTF-16 units. */
   readonly #idLength: number;
+  #text: string;
+  /** The data of an event that is nothing but id and data, until its text is asked for, which may be never. */
+  #data: string | undefined;
 
-  constructor(text: string, order: number, id?: string, idLength = 0, unique = false) {
-    this.text = text;
-    this.byteLength = Buffer.byteLength(text);
+  constructor(text: string, order: number, id?: string, idLength = 0, unique = false, data?: string) {
+    this.#text = text;
+    this.#data = data;
+    this.byteLength = data === undefined ? Buffer.byteLength(text) : byteLengthOf(id, data);
     this.order = order;
     this.id = id;
     this.unique = unique;
     this.#idLength = idLength;
+  }
+
+  get text(): string {
+    if (this.#data !== undefined) {
+      this.#text = `${idLine(this.id)}data: ${this.#data}\n\n`;
+      this.#data = undefined;
+    }
+    return this.#text;
   }
 
   /** The same event without its id, for resending it behind the client's cursor. */
@@ -48,6 +59,11 @@ export class Frame {
     return this.#idLength === 0 ? this : new Frame(this.text.slice(this.#idLength), this.order);
   }
 }
+
+const idLine = (id: string | undefined) => (id === undefined ? '' : `id: ${id}\n`);
+
+const byteLengthOf = (id: string | undefined, data: string) =>
+  (id === undefined ? 0 : Buffer.byteLength(id) + 'id: \n'.length) + Buffer.byteLength(data) + 'data: \n\n'.length;
 
 const LINE_BREAK = /\r\n|\r|\n/;
 
@@ -58,14 +74,21 @@ function dataLines(text: string): string {
 
 /** Encodes an event. Text that is not well-formed (a lone surrogate) gets U+FFFD, as UTF-8 encoding does everywhere. */
 export function encodeEvent({ id, unique, event, retry, text, json }: WireEvent, order: number): Frame {
-  const idLine = id === undefined ? '' : `id: ${id}\n`;
+  const first = idLine(id);
   if (json === true && event === undefined && retry === undefined) {
-    return new Frame(`${idLine}data: ${text}\n\n`, order, id, idLine.length, unique);
+    return new Frame(`${first}data: ${text}\n\n`, order, id, first.length, unique);
   }
   let rest = event === undefined || event === '' ? '' : `event: ${event.toWellFormed()}\n`;
   if (retry !== undefined) rest += `retry: ${retry}\n`;
   const data = json === true ? `data: ${text}\n` : dataLines(text.toWellFormed());
-  return new Frame(`${idLine}${rest}${data}\n`, order, id, idLine.length, unique);
+  return new Frame(`${first}${rest}${data}\n`, order, id, first.length, unique);
+}
+
+/** The same of an event that perhaps nobody here gets: its text is made when it is first read, where that is worth it. */
+export function encodeLater(event: WireEvent, order: number): Frame {
+  const { id, unique, text } = event;
+  if (event.json !== true || event.event !== undefined || event.retry !== undefined) return encodeEvent(event, order);
+  return new Frame('', order, id, id === undefined ? 0 : id.length + 'id: \n'.length, unique, text);
 }
 
 /** Encodes a comment; no event listener sees it. */

@@ -1,7 +1,7 @@
 import { flag, milliseconds, readOptions, refuse, text } from './checks.js';
 import { Bus, type BusHost } from './cluster/bus.js';
 import { NO_BUS } from './cluster/bus-stats.js';
-import { aboutOf, type Command, envelopeOf, type Received } from './cluster/envelope.js';
+import { aboutOf, type Command, envelopeOf, parsed, type Received } from './cluster/envelope.js';
 import { createIORedisAdapter } from './cluster/ioredis.js';
 import type { LogBus } from './cluster/log/log-bus.js';
 import { NO_LOG } from './cluster/log/log-stats.js';
@@ -66,6 +66,8 @@ export class Hub implements BusHost {
   readonly #bus: Bus | undefined;
   readonly #publisher: Publisher | undefined;
   #lossless: Lossless | undefined;
+  /** What stands in all data with a number, unless something is escaped; `undefined` when there are no numbers. */
+  readonly #numberSign: string | undefined;
   #farewell: Promise<void> | undefined;
   #over = false;
 
@@ -76,6 +78,8 @@ export class Hub implements BusHost {
     if (source !== undefined) settings.seq.frameIdPolicy = 'none';
     this.#readRegistration = registrationReader(settings);
     this.#reporter = new Reporter(emitter, this.#counters);
+    // Without its first quote, which is found too often.
+    this.#numberSign = settings.enableSeq ? JSON.stringify(settings.seq.fieldName).slice(1) : undefined;
     this.#stamper = new Stamper(settings, this.#instanceId, () => this.#clock.now());
     const heartbeats = new Heartbeats(({ event, data }) => encodeEvent(this.#stamper.plain(data, event), 0));
     this.#delivery = new Delivery({
@@ -245,13 +249,19 @@ export class Hub implements BusHost {
   }
 
   heard(received: Received, message: string): void {
-    if ('event' in received) this.#stamper.see(received.data);
+    if ('event' in received && !received.asText) this.#seeNumber(received.event.text);
     if (!this.#reporter.isHeard('publish')) return;
     this.#reporter.tell('publish', () =>
       'event' in received
         ? envelopeOf(received.scope, received.event, aboutOf(message))
         : { ...aboutOf(message), ...received.command, data: null },
     );
+  }
+
+  /** Parses data that may have a number of its own; most has none. */
+  #seeNumber(text: string): void {
+    const sign = this.#numberSign;
+    if (sign !== undefined && (text.includes(sign) || text.includes('\\'))) this.#stamper.see(parsed(text));
   }
 
   listenerFailed(event: string, cause: unknown): void {

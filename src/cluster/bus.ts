@@ -277,10 +277,9 @@ export class Bus implements Wakeable {
     const publication = n === undefined ? undefined : this.#pending.get(n);
     const scope = 'event' in received ? received.scope : undefined;
     const id = 'event' in received ? received.event.id : undefined;
-    if (this.#recent.has(n, scope, id)) {
+    if (this.#recent.seen(n, scope, id)) {
       this.#counters.duplicates += 1;
     } else {
-      this.#recent.add(n, scope, id);
       const delivered =
         'event' in received ? host.deliver(received.scope, received.event, true) : host.obey(received.command);
       if (publication !== undefined) publication.delivered = delivered;

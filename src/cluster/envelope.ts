@@ -48,8 +48,8 @@ export type Received = { n: string | undefined } & (
   | {
       scope: Scope;
       event: WireEvent;
-      /** The event's data; `undefined` when it came as text. */
-      data: unknown;
+      /** It came as text, or its number is known: there is no data to look for a number in. */
+      asText: boolean;
     }
   | { command: Command }
 );
@@ -134,10 +134,9 @@ function readAnyhow(message: string, maxPayloadBytes: number): Received {
 
 const isTooLarge = (text: string, max: number) => max > 0 && text.length * 3 > max && Buffer.byteLength(text) > max;
 
-/** An envelope as an object, and its data, which may have been left out there. */
+/** An envelope as an object, where its data may have been left out. */
 interface Parts {
   fields: Record<string, unknown>;
-  data: unknown;
   /** The publisher's own text of the data; `undefined` when there is none. */
   dataText: string | undefined;
 }
@@ -155,7 +154,7 @@ function dataLast(message: string): Parts | undefined {
   try {
     const fields: unknown = JSON.parse(`${message.slice(0, from)}}`);
     const dataText = message.slice(to, -1);
-    return isRecord(fields) ? { fields, data: JSON.parse(dataText), dataText: dataText.trim() } : undefined;
+    return isRecord(fields) && isJson(dataText) ? { fields, dataText: dataText.trim() } : undefined;
   } catch {
     return undefined;
   }
@@ -178,13 +177,13 @@ function dataAnywhere(message: string): Parts {
     return bad('it is no JSON', cause);
   }
   if (!isRecord(fields)) return bad('it is no object');
-  return { fields, data: fields.data, dataText: fieldText(message, 'data') };
+  return { fields, dataText: fieldText(message, 'data') };
 }
 
 /** What languages without `undefined` write for a field that is not there. */
 const given = (value: unknown) => (value === null ? undefined : value);
 
-function read({ fields, data, dataText }: Parts, maxPayloadBytes: number): Received {
+function read({ fields, dataText }: Parts, maxPayloadBytes: number): Received {
   const { type, target, room } = fields;
   const v = given(fields.v);
   const n = given(fields.n);
@@ -210,7 +209,7 @@ function read({ fields, data, dataText }: Parts, maxPayloadBytes: number): Recei
   return {
     n,
     scope,
-    data: text === undefined ? data : undefined,
+    asText: text !== undefined,
     event: {
       text: sent,
       event: event === undefined ? undefined : checkEvent(event),

@@ -7,7 +7,6 @@ import type { Counters } from '../stats.js';
 /** How numbers are kept in Redis. */
 export interface NumberSettings {
   startAt: number;
-  fieldName: string;
   redisKeyPrefix: string;
   redisTTLSeconds: number;
 }
@@ -49,10 +48,10 @@ export class Numbers {
     return final ? RELEASED_MS : this.#parts.numbers.redisTTLSeconds * 1000;
   }
 
-  /** Redis gave the event a number. */
-  took(ticket: SeqTicket, seq: number): void {
+  /** Redis gave the event a number. `known`: memory was told of it, by the event's echo. */
+  took(ticket: SeqTicket, seq: number, known = false): void {
     this.#storeFailed = false;
-    this.#parts.stamper.take({ ...ticket, seq });
+    if (!known) this.#parts.stamper.take({ ...ticket, seq });
     this.#parts.counters.seqIncrsRedis += 1;
   }
 

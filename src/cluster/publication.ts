@@ -1,6 +1,12 @@
 import type { PublishResult, Scope } from '../types.js';
 import type { WireEvent } from '../wire/frame.js';
 
+/** An event that came back. `asText`: its data is no place to look for a number. */
+export interface Echo {
+  event: WireEvent;
+  asText: boolean;
+}
+
 /** What is to be published. */
 export interface Outgoing {
   /** Unique per publish, on all instances. */
@@ -17,8 +23,8 @@ export interface Outgoing {
   before?: (() => Promise<unknown>) | undefined;
   /** What comes after it waits for its answer. */
   holdBack?: boolean;
-  /** The event, when a message is just what was sent, so that nobody need read it; its data where that may be numbered. */
-  echoOf?: (message: string) => { event: WireEvent; data: unknown } | undefined;
+  /** The event, when a message is just what was sent, so that nobody need read it. */
+  echoOf?: (message: string) => Echo | undefined;
 }
 
 /** One publish on its way: to the channel, and back from it. */

@@ -3,15 +3,7 @@ import type { Draft, Wish } from '../stamp/stamper.js';
 import type { PublishResult, Scope } from '../types.js';
 import type { WireEvent } from '../wire/frame.js';
 import type { Bus, BusHost } from './bus.js';
-import {
-  type Command,
-  commandEnvelope,
-  dataField,
-  dataFieldAround,
-  eventHead,
-  isWholeJson,
-  parsed,
-} from './envelope.js';
+import { type Command, commandEnvelope, dataField, dataFieldAround, eventHead, isWholeJson } from './envelope.js';
 import { Numbers, type NumbersParts } from './numbers.js';
 import type { NumberedPublish, NumberedResult, RedisLike } from './redis-like.js';
 
@@ -41,12 +33,9 @@ const NUMBER = /^(?:0|[1-9]\d{0,14})$/;
 export class Publisher {
   readonly #parts: PublisherParts;
   readonly #numbers: Numbers;
-  /** The field of numbers, as it stands in JSON. */
-  readonly #seqName: string;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
-    this.#seqName = JSON.stringify(parts.numbers.fieldName);
     this.#numbers = new Numbers({ ...parts, report: (error) => parts.host.error(error) });
   }
 
@@ -87,7 +76,7 @@ export class Publisher {
       id: () => event.id,
       deliverHere: () => host.deliver(scope, event, false),
       send: () => adapter.publish(channel, message),
-      echoOf: (received) => (received === message ? this.#echo(event) : undefined),
+      echoOf: (received) => (received === message ? { event, asText: false } : undefined),
     });
   }
 
@@ -112,8 +101,8 @@ export class Publisher {
       send: () => {
         const floor = stamper.nextNumber(ticket.key);
         return this.#publishNumbered(draft, { floor, before, after }).then((taken) => {
+          this.#numbers.took(ticket, taken.seq, seq === taken.seq);
           seq ??= taken.seq;
-          this.#numbers.took(ticket, taken.seq);
         });
       },
       echoOf: (message) => {
@@ -121,9 +110,10 @@ export class Publisher {
         const number = message.slice(before.length, -after.length);
         // Data that is too deep went as text, which is written otherwise.
         if (!NUMBER.test(number) || after !== `${around.after}}`) return undefined;
-        stamper.take({ ...ticket, seq: Number(number) });
+        seq = Number(number);
+        stamper.take({ ...ticket, seq });
         const text = `${around.before}${number}${around.after}`;
-        return { event: { id, event, retry, text, json: true }, data: undefined };
+        return { event: { id, event, retry, text, json: true }, asText: true };
       },
     });
   }
@@ -223,13 +213,6 @@ export class Publisher {
     const key = this.#numbers.counterOf(ticket);
     const ttlMs = this.#numbers.lifetimeMs(ticket);
     return Promise.resolve(atomic(channel, { key, startAt: numbers.startAt, ttlMs, ...publish }));
-  }
-
-  /** An event as it comes back; its data, when that may have a number of its own. */
-  #echo(event: WireEvent): { event: WireEvent; data: unknown } {
-    const { text } = event;
-    const mayHaveNumber = text.includes(this.#seqName) || text.includes('\\u');
-    return { event, data: mayHaveNumber ? parsed(text) : undefined };
   }
 
   #message(scope: Scope, event: WireEvent, n: string, json: boolean): string {

@@ -4,8 +4,6 @@ import { hasMethods } from '../checks.js';
 export interface IORedisClient {
   readonly status: string;
   readonly isCluster?: boolean;
-  /** The socket; a `Cluster` has one for each node, elsewhere. */
-  readonly stream?: { cork(): void; uncork(): void } | undefined;
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   duplicate(...args: unknown[]): unknown;
   connect(): Promise<unknown>;
@@ -22,6 +20,14 @@ export interface ClusterClient extends IORedisClient {
   readonly slots: readonly (readonly string[])[];
   refreshSlotsCache(callback: (error?: unknown) => void): void;
 }
+
+/** A socket that can gather what is written. */
+export interface Corkable {
+  cork(): void;
+  uncork(): void;
+}
+
+export const isCorkable = (value: unknown): value is Corkable => hasMethods(value, ['cork', 'uncork']);
 
 const METHODS = ['on', 'duplicate', 'connect', 'disconnect', 'subscribe', 'unsubscribe', 'call'];
 

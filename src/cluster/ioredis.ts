@@ -1,7 +1,7 @@
 import { isRecord } from '../checks.js';
 import { SSEKifyError, show } from '../errors.js';
 import { ClusterSubscriber } from './cluster-subscriber.js';
-import { type ClusterClient, type IORedisClient, isClient, isCluster } from './ioredis-client.js';
+import { type ClusterClient, type IORedisClient, isClient, isCluster, isCorkable } from './ioredis-client.js';
 import type { LinkEvents, ReplicatedLink } from './link.js';
 import { constructorIn, loadOptional } from './load.js';
 import { type ClosableAdapter, RedisAdapter } from './redis-adapter.js';
@@ -191,8 +191,10 @@ class IORedisLink implements ReplicatedLink {
 
   /** Lets what is called in one go leave in one write; the client would write each command by itself. */
   #gather(): void {
-    const { stream } = this.#client;
-    if (this.#gathering || typeof stream?.cork !== 'function') return;
+    if (this.#gathering) return;
+    // A Cluster has a socket for each node, elsewhere.
+    const stream: unknown = Reflect.get(this.#client, 'stream');
+    if (!isCorkable(stream)) return;
     this.#gathering = true;
     stream.cork();
     // From a callback of a promise this is after all other callbacks that are due.

@@ -45,17 +45,19 @@ export class RedisAdapter implements ClosableAdapter {
   }
 
   publish(channel: string, message: string): Promise<unknown> {
-    return this.#send(() =>
-      this.#publisher.cluster
-        ? this.#publisher.call('EVAL', PUBLISH_AT_SLOT, '1', slotKey(channel, 'order'), channel, message)
-        : this.#publisher.call('PUBLISH', channel, message),
+    return this.#send(
+      () =>
+        this.#publisher.cluster
+          ? this.#publisher.call('EVAL', PUBLISH_AT_SLOT, '1', slotKey(channel, 'order'), channel, message)
+          : this.#publisher.call('PUBLISH', channel, message),
+      asItIs,
     );
   }
 
   publishNumbered(channel: string, publish: NumberedPublish): Promise<NumberedResult> {
     const key = this.#publisher.cluster ? slotKey(channel, publish.key) : publish.key;
     const args = ['1', key, ...numberedArguments(channel, publish)];
-    return this.#send(() => this.#publisher.call('EVAL', PUBLISH_NUMBERED, ...args).then(numberedResult));
+    return this.#send(() => this.#publisher.call('EVAL', PUBLISH_NUMBERED, ...args), numberedResult);
   }
 
   subscribe(channel: string): Promise<unknown> {
@@ -90,16 +92,16 @@ export class RedisAdapter implements ClosableAdapter {
     return this.#subscriptions.remove(channel);
   }
 
-  async incr(key: string): Promise<number> {
-    return Number(await this.#send(() => this.#publisher.call('INCR', key)));
+  incr(key: string): Promise<number> {
+    return this.#send(() => this.#publisher.call('INCR', key), Number);
   }
 
   expire(key: string, seconds: number): Promise<unknown> {
-    return this.#send(() => this.#publisher.call('EXPIRE', key, String(seconds)));
+    return this.#send(() => this.#publisher.call('EXPIRE', key, String(seconds)), asItIs);
   }
 
   pexpire(key: string, milliseconds: number): Promise<unknown> {
-    return this.#send(() => this.#publisher.call('PEXPIRE', key, String(milliseconds)));
+    return this.#send(() => this.#publisher.call('PEXPIRE', key, String(milliseconds)), asItIs);
   }
 
   async close(): Promise<void> {
@@ -123,15 +125,19 @@ export class RedisAdapter implements ClosableAdapter {
   }
 
   /** Calls now; or, while the very first connection is still being made, as soon as it is there; or not at all. */
-  #send<Answer>(call: () => Promise<Answer>): Promise<Answer> {
-    let answer: Promise<Answer>;
+  #send<Answer>(call: () => Promise<unknown>, read: (answer: unknown) => Answer): Promise<Answer> {
+    let answer: Promise<unknown>;
     try {
       answer = this.#ready ? call() : this.#early.later(call);
     } catch (error) {
       answer = Promise.reject(error);
     }
-    return answer.catch((error: unknown) => {
-      throw channelError(error);
-    });
+    return answer.then(read, fail);
   }
+}
+
+const asItIs = (answer: unknown) => answer;
+
+function fail(cause: unknown): never {
+  throw channelError(cause);
 }

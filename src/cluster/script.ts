@@ -1,3 +1,4 @@
+import { ChannelError } from './channel-error.js';
 import type { NumberedPublish, NumberedResult } from './redis-like.js';
 
 /**
@@ -37,10 +38,11 @@ export function numberedArguments(channel: string, publish: NumberedPublish): st
   return [channel, before, after, ...numbers.map(String)];
 }
 
-/** What the script answered. */
+/** What the script answered; of one that answered otherwise nobody knows what it did. */
 export function numberedResult(answer: unknown): NumberedResult {
-  const number = Number(answer);
-  if (!Number.isSafeInteger(number) || typeof answer === 'object')
-    throw new Error(`the script answered ${JSON.stringify(answer)}`);
+  const number = typeof answer === 'object' ? Number.NaN : Number(answer);
+  if (!Number.isSafeInteger(number)) {
+    throw new ChannelError(`the script answered ${JSON.stringify(answer)}`, 'unknown');
+  }
   return number < 0 ? { seq: -1 - number, published: false } : { seq: number, published: true };
 }

@@ -192,15 +192,15 @@ class IORedisLink implements ReplicatedLink {
   /** Lets what is called in one go leave in one write; the client would write each command by itself. */
   #gather(): void {
     if (this.#gathering) return;
-    // A Cluster has a socket for each node, elsewhere.
-    const stream: unknown = Reflect.get(this.#client, 'stream');
-    if (!isCorkable(stream)) return;
+    // A Cluster has one for each node, elsewhere.
+    const socket: unknown = Reflect.get(this.#client, 'stream');
+    if (!isCorkable(socket)) return;
     this.#gathering = true;
-    stream.cork();
+    socket.cork();
     // From a callback of a promise this is after all other callbacks that are due.
     process.nextTick(() => {
       this.#gathering = false;
-      stream.uncork();
+      socket.uncork();
     });
   }
 

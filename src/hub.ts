@@ -295,10 +295,10 @@ export class Hub implements BusHost {
     if (source === undefined) {
       return new RecentHistory({ ...common, positionId: () => this.#localIds.next() ?? this.#markIds() });
     }
-    const take = (received: Received) => {
+    const take = (received: Received, message: string) => {
       if ('command' in received) this.obey(received.command);
       else this.#deliver(received.scope, encodeEvent(received.event, delivery.nextOrder()));
-      this.heard(received);
+      this.heard(received, message);
     };
     this.#lossless = new Lossless({
       ...common,

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { decodeEnvelope, type Received } from './cluster/envelope.js';
+import { EnvelopeReader, type Received } from './cluster/envelope.js';
 import type { LogEntry } from './cluster/log/entry.js';
 import { LogBus, type LogBusHost } from './cluster/log/log-bus.js';
 import { LogPublisher } from './cluster/log/log-publisher.js';
@@ -22,8 +22,8 @@ export interface LosslessParts {
   counters: Counters;
   stamper: Stamper;
   delivery: Delivery;
-  /** Something was published, and came by way of the log. */
-  take(received: Received): void;
+  /** Something was published, and came by way of the log, in this message. */
+  take(received: Received, message: string): void;
   error(error: SSEKifyError): void;
 }
 
@@ -35,6 +35,7 @@ export class Lossless implements LogBusHost {
   readonly bus: LogBus;
   readonly publisher: LogPublisher;
   readonly #parts: LosslessParts;
+  readonly #reader: EnvelopeReader;
 
   constructor(parts: LosslessParts) {
     const { source, settings, instanceId, counters, stamper, delivery } = parts;
@@ -45,6 +46,7 @@ export class Lossless implements LogBusHost {
       throw new SSEKifyError('INVALID_OPTION', message);
     }
     this.#parts = parts;
+    this.#reader = new EnvelopeReader(settings.maxPayloadBytes);
     const { windowMs, ringMaxBytes } = source.settings;
     this.feed = new LogFeed({
       windowMs,
@@ -113,7 +115,7 @@ export class Lossless implements LogBusHost {
     const received = kind === 'event' ? this.#decode(entry) : undefined;
     if (received === undefined || 'command' in received) feed.moveTo(id);
     if (received === undefined) return;
-    if (!feed.isOld(id)) this.#parts.take(received);
+    if (!feed.isOld(id)) this.#parts.take(received, entry.message);
     else if ('event' in received)
       feed.record(received.scope, encodeEvent(received.event, this.#parts.delivery.nextOrder()));
   }
@@ -121,7 +123,7 @@ export class Lossless implements LogBusHost {
   /** An event's id is its place in the log, whatever its envelope says. */
   #decode(entry: LogEntry): Received | undefined {
     try {
-      const received = decodeEnvelope(entry.message, this.#parts.settings.maxPayloadBytes);
+      const received = this.#reader.read(entry.message);
       if ('event' in received) received.event.id = entry.name;
       return received;
     } catch (error) {

@@ -1,7 +1,8 @@
 import { flag, milliseconds, readOptions, refuse, text } from './checks.js';
 import { Bus, type BusHost } from './cluster/bus.js';
 import { NO_BUS } from './cluster/bus-stats.js';
-import { aboutOf, type Command, envelopeOf, parsed, type Received } from './cluster/envelope.js';
+import { aboutOf, type Command, envelopeOf, type Received } from './cluster/envelope.js';
+import { foreignNumbers } from './cluster/foreign-numbers.js';
 import { createIORedisAdapter } from './cluster/ioredis.js';
 import type { LogBus } from './cluster/log/log-bus.js';
 import { NO_LOG } from './cluster/log/log-stats.js';
@@ -66,8 +67,7 @@ export class Hub implements BusHost {
   readonly #bus: Bus | undefined;
   readonly #publisher: Publisher | undefined;
   #lossless: Lossless | undefined;
-  /** What stands in all data with a number, unless something is escaped; `undefined` when there are no numbers. */
-  readonly #numberSign: string | undefined;
+  readonly #seeNumber: (text: string) => void;
   #farewell: Promise<void> | undefined;
   #over = false;
 
@@ -78,9 +78,8 @@ export class Hub implements BusHost {
     if (source !== undefined) settings.seq.frameIdPolicy = 'none';
     this.#readRegistration = registrationReader(settings);
     this.#reporter = new Reporter(emitter, this.#counters);
-    // Without its first quote, which is found too often.
-    this.#numberSign = settings.enableSeq ? JSON.stringify(settings.seq.fieldName).slice(1) : undefined;
     this.#stamper = new Stamper(settings, this.#instanceId, () => this.#clock.now());
+    this.#seeNumber = foreignNumbers(this.#stamper, settings.enableSeq, settings.seq.fieldName);
     const heartbeats = new Heartbeats(({ event, data }) => encodeEvent(this.#stamper.plain(data, event), 0));
     this.#delivery = new Delivery({
       clock: this.#clock,
@@ -256,12 +255,6 @@ export class Hub implements BusHost {
         ? envelopeOf(received.scope, received.event, aboutOf(message))
         : { ...aboutOf(message), ...received.command, data: null },
     );
-  }
-
-  /** Parses data that may have a number of its own; most has none. */
-  #seeNumber(text: string): void {
-    const sign = this.#numberSign;
-    if (sign !== undefined && (text.includes(sign) || text.includes('\\'))) this.#stamper.see(parsed(text));
   }
 
   listenerFailed(event: string, cause: unknown): void {

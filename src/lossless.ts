@@ -115,7 +115,7 @@ export class Lossless implements LogBusHost {
     const received = kind === 'event' ? this.#decode(entry) : undefined;
     if (received === undefined || 'command' in received) feed.moveTo(id);
     if (received === undefined) return;
-    if (!feed.isOld(id)) this.#parts.take(received, entry.message);
+    if (!feed.isOld(id)) this.#parts.take(received, String(entry.message));
     else if ('event' in received)
       feed.record(received.scope, encodeEvent(received.event, this.#parts.delivery.nextOrder()));
   }

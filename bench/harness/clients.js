@@ -41,7 +41,7 @@ function received(index, length, buffer) {
 }
 
 /** Opens one connection. @returns when the first bytes of the answer are there */
-async function open(index, { port, protocol, path }) {
+async function open(index, { port, protocol, path, lastEventId }) {
   counts[index] = 0;
   let first;
   const answered = new Promise((resolve, reject) => {
@@ -61,7 +61,7 @@ async function open(index, { port, protocol, path }) {
     first.reject(new Error('the server closed the connection'));
   });
   await once(socket, protocol === 'https' ? 'secureConnect' : 'connect');
-  socket.write(request(protocol, path));
+  socket.write(request(protocol, path, lastEventId));
   await answered;
 }
 
@@ -79,7 +79,7 @@ function connect(port, protocol, onBytes) {
 
 answer({
   /** Opens `count` connections, the first for `user(first)`; several calls add up. */
-  async connect({ port, protocol, count, rooms, first = 0, atOnce = AT_ONCE }) {
+  async connect({ port, protocol, count, rooms, first = 0, atOnce = AT_ONCE, lastEventId }) {
     const from = counts.length;
     let next = 0;
     const startedAt = sharedNow();
@@ -88,7 +88,7 @@ answer({
         const index = next;
         next += 1;
         const room = rooms > 0 ? `/r${(first + index) % rooms}` : '';
-        await open(from + index, { port, protocol, path: `/u${first + index}${room}` });
+        await open(from + index, { port, protocol, path: `/u${first + index}${room}`, lastEventId });
       }
     };
     await Promise.all(Array.from({ length: Math.min(atOnce, count) }, openAll));

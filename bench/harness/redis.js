@@ -35,6 +35,11 @@ async function startRedis() {
       const seconds = (name) => Number(new RegExp(`^${name}:(.*)$`, 'm').exec(info)[1]);
       return (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1e6;
     },
+    /** How many times it was given a command. */
+    async calls(command) {
+      const found = new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(await client.info('commandstats'));
+      return found === null ? 0 : Number(found[1]);
+    },
     async stop() {
       client.disconnect();
       const exited = once(child, 'exit');

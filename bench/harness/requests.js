@@ -1,9 +1,9 @@
 /** The bytes a client sends to open its stream, by protocol. */
 
-function request(protocol, path) {
-  return protocol === 'http2'
-    ? overHttp2(path)
-    : `GET ${path} HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\n\r\n`;
+function request(protocol, path, lastEventId) {
+  if (protocol === 'http2') return overHttp2(path);
+  const position = lastEventId === undefined ? '' : `Last-Event-ID: ${lastEventId}\r\n`;
+  return `GET ${path} HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\n${position}\r\n`;
 }
 
 const WINDOW = 2 ** 31 - 1;

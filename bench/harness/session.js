@@ -36,8 +36,8 @@ async function openServer({ scenarioName, subject, protocol = 'http', options, e
       close,
       /** What the scenario does in the server process. */
       run: (args) => server.call('run', args),
-      async connect(count, { perRound, rooms = 0, first, atOnce } = {}) {
-        const opened = await clients.call('connect', { port, protocol, count, rooms, first, atOnce });
+      async connect(count, { perRound, rooms = 0, first, atOnce, lastEventId } = {}) {
+        const opened = await clients.call('connect', { port, protocol, count, rooms, first, atOnce, lastEventId });
         connected += count;
         await server.call('connected', { count: connected });
         if (protocol === 'http2') await clients.call('forget');

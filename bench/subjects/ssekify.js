@@ -16,6 +16,7 @@ exports.create = async (options) => {
     toRoom: (room, data) => hub.sendToRoom(room, data),
     toUser: (user, data) => hub.sendToUser(user, data),
     publish: (user, data) => hub.publishToUser(user, data),
+    publishToAll: (data) => hub.publishToAll(data),
     onPublished: (listener) => hub.on('publish', listener),
     stats: () => hub.stats(),
   };

@@ -1,20 +1,14 @@
 /** What the examples have in common: an application that answers in JSON, a hub's routes, and an orderly end. */
 const express = require('express');
-const { SSEKify, SSEKifyError } = require('ssekify');
-const { hubOptions, port } = require('./config');
+const { answerTo, closeServer, createHub, namesIn, onEnd, problem } = require('../hub');
+const { port } = require('./config');
 
-/** A hub with the options of the environment, and these. */
-exports.createHub = (options) => {
-  const sse = new SSEKify({ ...hubOptions(), ...options });
-  sse.on('error', (error) => console.error(`ssekify: ${error.code}: ${error.message}`));
-  return sse;
-};
+exports.createHub = createHub;
+exports.problem = problem;
 
 /** Opens a stream for the user that the query names. A demo believes it; your application takes the user from its session. */
 exports.openStream = (sse, req, res) => {
-  const handle = sse.registerConnection(req.query.userId, res, { rooms: namesIn(req.query.rooms) });
-  // What the client missed has gone out first, so this event marks where the live ones begin.
-  handle.send({ rooms: handle.rooms, resumedAfter: handle.lastEventId ?? null }, { event: 'live' });
+  sse.registerConnection(req.query.userId, res, { rooms: namesIn(req.query.rooms) });
 };
 
 /** Routes that reach the clients of every instance; `hubOf` finds the hub of a request. */
@@ -45,38 +39,18 @@ exports.serve = ({ name, ownPort, addRoutes, stop }) => {
   app.use((_req, _res, next) => next(problem(404, 'no such route')));
   app.use((error, _req, res, next) => {
     if (res.headersSent) return next(error);
-    const status = statusOf(error);
-    if (status === 500) console.error(error);
-    res.status(status).json({ error: status === 500 ? 'internal error' : error.message, code: error.code });
+    const { status, body } = answerTo(error);
+    res.status(status).json(body);
   });
   const server = app.listen(port(ownPort), (error) => {
     if (error) throw error;
     console.log(`${name}: http://localhost:${server.address().port}`);
   });
-  const end = async () => {
+  onEnd(async () => {
     await stop();
-    server.close();
-    // A request that never ends must not keep the process.
-    setTimeout(() => server.closeAllConnections(), 1000).unref();
-  };
-  process.on('SIGTERM', end);
-  process.on('SIGINT', end);
+    closeServer(server);
+  });
 };
-
-/** An error that is answered with this status. */
-const problem = (status, message) => Object.assign(new Error(message), { status });
-exports.problem = problem;
-
-function statusOf(error) {
-  if (!(error instanceof SSEKifyError)) return error.status ?? 500;
-  return /^(INVALID_|NOT_SERIALIZABLE|PAYLOAD_TOO_LARGE)/.test(error.code) ? 400 : 503;
-}
-
-/** `a,b` as room names. */
-function namesIn(list = '') {
-  const names = String(list).split(',');
-  return names.map((name) => name.trim()).filter((name) => name !== '');
-}
 
 /** The body as an object, or an array. */
 function bodyOf({ body }) {

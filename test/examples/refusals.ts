@@ -5,15 +5,22 @@ import { type Example, type RequestOptions, request, startFile } from '../helper
 
 const json = { 'Content-Type': 'application/json' };
 
-/** Bodies that no route takes. */
-const BAD_BODIES: [string, number, RequestOptions][] = [
+/** Bodies that no route of any example takes. */
+export const BAD_BODIES: readonly [string, number, RequestOptions][] = [
   ['no body', 415, {}],
   ['a body of another type', 415, { headers: { 'Content-Type': 'text/plain' }, body: '{"data":1}' }],
   ['a body that is not JSON', 400, { headers: json, body: '{"data":' }],
-  ['JSON that is no object', 400, { headers: json, body: '[1]' }],
-  ['an empty object', 400, { headers: json, body: '{}' }],
   ['a body over the limit', 413, { headers: json, body: JSON.stringify({ data: 'x'.repeat(70_000) }) }],
 ];
+
+/** Those that a route refuses which asks for members. */
+const BODIES_WITHOUT_MEMBERS: readonly [string, number, RequestOptions][] = [
+  ['JSON that is no object', 400, { headers: json, body: '[1]' }],
+  ['an empty object', 400, { headers: json, body: '{}' }],
+];
+
+/** Queries without a user, or with one that is none. */
+export const BAD_USERS: readonly string[] = ['', '?userId=', '?userId=a&userId=b', '?userId[]=a', '?userId[a]=b'];
 
 async function expectRefused(what: string, status: number, url: string, options?: RequestOptions): Promise<void> {
   const answer = await request(url, options);
@@ -23,7 +30,7 @@ async function expectRefused(what: string, status: number, url: string, options?
 
 /** Sends what routes that take a body must refuse, and `also` what this one must. */
 export async function expectBadBodiesRefused(url: string, also: readonly unknown[] = []): Promise<void> {
-  for (const [what, status, options] of BAD_BODIES) {
+  for (const [what, status, options] of [...BAD_BODIES, ...BODIES_WITHOUT_MEMBERS]) {
     await expectRefused(`${what} to ${url}`, status, url, { ...options, method: 'POST' });
   }
   for (const value of also) {
@@ -34,7 +41,7 @@ export async function expectBadBodiesRefused(url: string, also: readonly unknown
 
 /** Asks for streams without a user, or with one that is none. */
 export async function expectBadUsersRefused(streams: string): Promise<void> {
-  for (const query of ['', '?userId=', '?userId=a&userId=b', '?userId[]=a', '?userId[a]=b']) {
+  for (const query of BAD_USERS) {
     await expectRefused(`a stream of ${query}`, 400, streams + query);
   }
 }

@@ -45,7 +45,7 @@ async function start(command: string, args: readonly string[], env: Environment)
   const url = new Promise<string>((resolve, reject) => {
     const read = (chunk: string) => {
       output += chunk;
-      const address = /http:\/\/localhost:\d+(?=\s)/.exec(output);
+      const address = /https?:\/\/localhost:\d+(?=\s)/.exec(output);
       if (address !== null) resolve(address[0]);
     };
     child.stdout.setEncoding('utf8').on('data', read);

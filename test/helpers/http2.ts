@@ -4,6 +4,7 @@ import type { RegisterOptions, SSEKifyOptions } from '../../src/index.js';
 import { certificate } from './certificate.js';
 import { atEnd } from './cleanup.js';
 import { readEvents, type StreamReader } from './client.js';
+import type { Answer, RequestOptions } from './example.js';
 import { endWithTest, hubHandler, type TestHub } from './server.js';
 
 export interface Http2HubOptions {
@@ -61,10 +62,41 @@ export function connectHttp2(url: string): http2.ClientHttp2Session {
 export async function openHttp2(
   url: string,
   path: string,
-  { paused = false, session = connectHttp2(url) }: { paused?: boolean; session?: http2.ClientHttp2Session } = {},
+  {
+    paused = false,
+    headers: own = {},
+    session = connectHttp2(url),
+  }: { paused?: boolean; headers?: http2.OutgoingHttpHeaders; session?: http2.ClientHttp2Session } = {},
 ): Promise<Http2Client> {
-  const stream = session.request({ ':path': path });
+  const stream = session.request({ ...own, ':path': path });
   stream.on('error', () => undefined);
   const headers = await new Promise<http2.IncomingHttpHeaders>((resolve) => stream.on('response', resolve));
   return Object.assign(readEvents(stream, paused), { headers, stream, session });
+}
+
+/** One request on a session of its own, as `request` of an example. */
+export function requestHttp2(
+  url: string,
+  { method = 'GET', headers: own = {}, body }: RequestOptions = {},
+): Promise<Answer> {
+  const { origin, pathname, search } = new URL(url);
+  const session = http2.connect(origin, { rejectUnauthorized: false });
+  return new Promise<Answer>((resolve, reject) => {
+    session.on('error', reject);
+    const stream = session.request({ ...own, ':path': pathname + search, ':method': method });
+    let text = '';
+    let head: http2.IncomingHttpHeaders = {};
+    stream.setEncoding('utf8');
+    stream.on('response', (headers) => {
+      head = headers;
+    });
+    stream.on('data', (chunk: string) => {
+      text += chunk;
+    });
+    stream.on('error', reject);
+    stream.on('end', () => {
+      resolve({ status: Number(head[':status']), type: head['content-type'], text, json: () => JSON.parse(text) });
+    });
+    stream.end(body);
+  }).finally(() => session.close());
 }

@@ -24,6 +24,7 @@ interface Particulars {
 
 const FRAMEWORKS: readonly Particulars[] = [
   { name: 'express', ownPort: 3000 },
+  { name: 'koa', ownPort: 3010 },
 ];
 
 /** Quick reconnects, told to each client first. */

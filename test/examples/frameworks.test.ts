@@ -25,6 +25,7 @@ interface Particulars {
 const FRAMEWORKS: readonly Particulars[] = [
   { name: 'express', ownPort: 3000 },
   { name: 'koa', ownPort: 3010 },
+  { name: 'fastify', ownPort: 3020, headers: { 'access-control-allow-origin': '*' } },
 ];
 
 /** Quick reconnects, told to each client first. */

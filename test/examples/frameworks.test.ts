@@ -26,6 +26,7 @@ const FRAMEWORKS: readonly Particulars[] = [
   { name: 'express', ownPort: 3000 },
   { name: 'koa', ownPort: 3010 },
   { name: 'fastify', ownPort: 3020, headers: { 'access-control-allow-origin': '*' } },
+  { name: 'hapi', ownPort: 3030 },
 ];
 
 /** Quick reconnects, told to each client first. */

@@ -27,6 +27,7 @@ const FRAMEWORKS: readonly Particulars[] = [
   { name: 'koa', ownPort: 3010 },
   { name: 'fastify', ownPort: 3020, headers: { 'access-control-allow-origin': '*' } },
   { name: 'hapi', ownPort: 3030 },
+  { name: 'nest', ownPort: 3040, file: 'dist/main.mjs' },
 ];
 
 /** Quick reconnects, told to each client first. */

@@ -28,6 +28,7 @@ const FRAMEWORKS: readonly Particulars[] = [
   { name: 'fastify', ownPort: 3020, headers: { 'access-control-allow-origin': '*' } },
   { name: 'hapi', ownPort: 3030 },
   { name: 'nest', ownPort: 3040, file: 'dist/main.mjs' },
+  { name: 'hono', ownPort: 3050, headers: { 'access-control-allow-origin': '*' } },
 ];
 
 /** Quick reconnects, told to each client first. */

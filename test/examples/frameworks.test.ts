@@ -29,6 +29,7 @@ const FRAMEWORKS: readonly Particulars[] = [
   { name: 'hapi', ownPort: 3030 },
   { name: 'nest', ownPort: 3040, file: 'dist/main.mjs' },
   { name: 'hono', ownPort: 3050, headers: { 'access-control-allow-origin': '*' } },
+  { name: 'http', ownPort: 3060 },
 ];
 
 /** Quick reconnects, told to each client first. */

@@ -1,13 +1,17 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { OutgoingHttpHeaders } from 'node:http';
+import https from 'node:https';
+import tls from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { atEnd } from '../helpers/cleanup.js';
+import { readEvents } from '../helpers/client.js';
 import { type Example, startFile, startScript } from '../helpers/example.js';
 import { program } from '../helpers/programs.js';
 import { startRedis } from '../helpers/redis.js';
 import { requestsIn } from './api-http.js';
 import { BAD_BODIES, BAD_USERS } from './refusals.js';
-import { overHttp1, type Stream, type Transport } from './transport.js';
+import { overHttp1, overHttp2, type Stream, type Transport } from './transport.js';
 
 const redis = program('redis-server');
 
@@ -30,6 +34,7 @@ const FRAMEWORKS: readonly Particulars[] = [
   { name: 'nest', ownPort: 3040, file: 'dist/main.mjs' },
   { name: 'hono', ownPort: 3050, headers: { 'access-control-allow-origin': '*' } },
   { name: 'http', ownPort: 3060 },
+  { name: 'http2', ownPort: 3443, transport: overHttp2 },
 ];
 
 /** Quick reconnects, told to each client first. */
@@ -233,5 +238,24 @@ describe('all of them', () => {
     }
     await Promise.all(streams.map((each) => each.until(() => notes(each).length >= all.length)));
     for (const stream of streams) expect(notes(stream)).toEqual([...all.keys()]);
+  });
+});
+
+describe('npm run dev:http2', () => {
+  const address = () => new URL(running.get('http2')?.url ?? '');
+
+  it('has a certificate that is right for localhost, and serves HTTP/1.1 with it too', async () => {
+    const { port } = address();
+    const seen = tls.connect({ port: Number(port), rejectUnauthorized: false });
+    atEnd(() => seen.destroy());
+    await once(seen, 'secureConnect');
+    const ca = `-----BEGIN CERTIFICATE-----\n${seen.getPeerCertificate().raw.toString('base64')}\n-----END CERTIFICATE-----\n`;
+    for (const host of ['localhost', '127.0.0.1']) {
+      const request = https.get({ host, port, path: '/sse?userId=ann', ca, agent: false });
+      atEnd(() => request.destroy());
+      const [response] = await once(request, 'response');
+      expect(response.httpVersion).toBe('1.1');
+      await readEvents(response).event('live');
+    }
   });
 });

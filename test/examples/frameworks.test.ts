@@ -35,6 +35,7 @@ const FRAMEWORKS: readonly Particulars[] = [
   { name: 'hono', ownPort: 3050, headers: { 'access-control-allow-origin': '*' } },
   { name: 'http', ownPort: 3060 },
   { name: 'http2', ownPort: 3443, transport: overHttp2 },
+  { name: 'egg', ownPort: 7001 },
 ];
 
 /** Quick reconnects, told to each client first. */

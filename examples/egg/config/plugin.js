@@ -1,0 +1,2 @@
+// It serves app/public, of which there is none.
+exports.static = false;

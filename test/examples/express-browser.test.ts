@@ -1,26 +1,13 @@
-import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser, noBrowser } from '../helpers/browser.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { type Example, postJson, startScript } from '../helpers/example.js';
-import { program } from '../helpers/programs.js';
 
-const found = program('chromium');
-
-/** Without a sandbox, since tests run as root in containers; and without the calls home of a fresh profile. */
-const ARGUMENTS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-describe.skipIf(found.skip)('the page of the demo', () => {
+describe.skipIf(noBrowser)('the page of the demo', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: found.path, args: ARGUMENTS });
+    browser = await launchBrowser();
   });
   afterAll(() => browser?.close());
 

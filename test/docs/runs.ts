@@ -1,6 +1,7 @@
 import { ACROSS_RUNS } from './runs/across.js';
 import { API_RUNS } from './runs/api.js';
 import type { Run } from './runs/context.js';
+import { FRAMEWORK_RUNS } from './runs/frameworks.js';
 import { OPERATIONS_RUNS } from './runs/operations.js';
 import { QUICK_START_RUNS } from './runs/quick-start.js';
 
@@ -10,6 +11,7 @@ import { QUICK_START_RUNS } from './runs/quick-start.js';
  */
 export const RUNS: Readonly<Record<string, Run>> = {
   ...QUICK_START_RUNS,
+  ...FRAMEWORK_RUNS,
   ...API_RUNS,
   ...OPERATIONS_RUNS,
   ...ACROSS_RUNS,

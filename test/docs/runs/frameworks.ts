@@ -1,0 +1,121 @@
+import { once } from 'node:events';
+import http2 from 'node:http2';
+import { expect } from 'vitest';
+import { atEnd } from '../../helpers/cleanup.js';
+import type { StreamClient } from '../../helpers/client.js';
+import type { Program } from '../sandbox.js';
+import { get, greeted, HUB, type Run } from './context.js';
+
+const GREETING_HUB = `${HUB}sse.on('connect', ({ userId }) => sse.sendToUser(userId, 'hello'));\n`;
+
+/** A user gets a stream; who is none gets the framework's own answer to an error. */
+async function streamAndRefusal(program: Program): Promise<StreamClient> {
+  const client = await greeted(program, 'hello', '/sse?userId=ann');
+  expect(await get(`${await program.url()}/sse?userId=`)).toMatchObject({ status: 500 });
+  return client;
+}
+
+/** The recipes for other frameworks, each in the framework itself. */
+export const FRAMEWORK_RUNS: Readonly<Record<string, Run>> = {
+  koa: {
+    before: `import { Router } from '@koa/router';\nimport Koa from 'koa';\n${GREETING_HUB}
+const router = new Router();
+const userOf = (ctx) => ctx.query.userId;`,
+    after: 'new Koa().use(router.routes()).listen(3000);',
+    drive: async (program) => void (await streamAndRefusal(program)),
+  },
+
+  fastify: {
+    before: `import createFastify from 'fastify';\n${GREETING_HUB}
+const fastify = createFastify();
+fastify.addHook('onRequest', async (_, reply) => void reply.header('X-Own', 'kept'));
+const userOf = (request) => request.query.userId;`,
+    after: "await fastify.listen({ port: 0, host: '127.0.0.1' });",
+    async drive(program) {
+      const client = await streamAndRefusal(program);
+      expect(client.headers['x-own']).toBe('kept');
+    },
+  },
+
+  hapi: {
+    before: `import Hapi from '@hapi/hapi';\n${GREETING_HUB}
+const server = Hapi.server({ port: 0, host: '127.0.0.1', debug: false });
+const userOf = (request) => request.query.userId;`,
+    after: 'await server.start();',
+    drive: async (program) => void (await streamAndRefusal(program)),
+  },
+
+  nest: {
+    before: `import 'reflect-metadata';
+import type { ServerResponse } from 'node:http';
+import { Controller, Get, Module, Query, Res } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';\n${GREETING_HUB}`,
+    after: `
+@Module({ controllers: [EventsController] })
+class AppModule {}
+const app = await NestFactory.create(AppModule, { logger: false });
+await app.listen(3000);`,
+    drive: async (program) => void (await streamAndRefusal(program)),
+  },
+
+  hono: {
+    before: `import { serve } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { Hono } from 'hono';
+import { cors } from 'hono/cors';\n${GREETING_HUB}
+/** @type {Hono<{ Bindings: import('@hono/node-server').HttpBindings }>} */
+const app = new Hono();
+app.use(cors());
+const userOf = (c) => c.req.query('userId');`,
+    async drive(program) {
+      const client = await streamAndRefusal(program);
+      expect(client.headers['access-control-allow-origin']).toBe('*');
+    },
+  },
+
+  egg: {
+    after: `
+const app = {};
+const boot = new module.exports(app);
+boot.didLoad().then(() => {
+  require('node:http').createServer((_, res) => {
+    app.sse.registerConnection('ann', res);
+    app.sse.sendToUser('ann', 'hello');
+  }).listen(3000);
+});
+process.on('SIGTERM', () => boot.beforeClose());`,
+    env: async () => ({ REDIS_URL: '' }),
+    async drive(program) {
+      const client = await greeted(program, 'hello');
+      program.signal('SIGTERM');
+      await client.event('server:shutdown');
+      await client.over;
+      expect(client.ended).toBe(true);
+    },
+  },
+
+  http: {
+    after: "server.on('request', () => sse.sendToUser('guest', 'hello'));",
+    async drive(program) {
+      await greeted(program, 'hello');
+      expect(await get(`${await program.url()}/elsewhere`)).toMatchObject({ status: 404 });
+    },
+  },
+
+  http2: {
+    after: "server.on('request', () => sse.sendToUser('ann', 'hello'));",
+    async drive(program) {
+      const session = http2.connect(await program.url());
+      atEnd(() => session.destroy());
+      const stream = session.request({ ':path': '/sse' }).setEncoding('utf8');
+      const [headers] = await once(stream, 'response');
+      expect(headers).toMatchObject({ ':status': 200, 'content-type': 'text/event-stream; charset=utf-8' });
+      let text = '';
+      for await (const chunk of stream) {
+        text += chunk;
+        if (text.includes('data: "hello"')) break;
+      }
+      expect(text).toContain('retry: 2000');
+    },
+  },
+};

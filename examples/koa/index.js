@@ -1,7 +1,8 @@
 const { bodyParser } = require('@koa/bodyparser');
 const { Router } = require('@koa/router');
 const Koa = require('koa');
-const { answerTo, closeServer, createHub, eventIn, namesIn, onEnd, port, problem } = require('../hub');
+const { closeServer, createHub, eventIn, namesIn, onEnd, port } = require('../hub');
+const { bodyOf, jsonErrors } = require('./json');
 
 const sse = createHub();
 
@@ -39,30 +40,13 @@ router.get('/stats', (ctx) => {
   ctx.body = sse.stats();
 });
 
-/** The body as it was sent; the parser makes `{}` of what it does not read. */
-function bodyOf({ request }) {
-  return request.rawBody === undefined ? undefined : request.body;
-}
-
 const app = new Koa();
-app.use(async (ctx, next) => {
-  try {
-    await next();
-    if (ctx.respond !== false && ctx.status === 404) throw problem(404, 'no such route');
-  } catch (error) {
-    const { status, body } = answerTo(error);
-    ctx.status = status;
-    ctx.body = body;
-  }
-});
+app.use(jsonErrors);
 app.use(bodyParser({ enableTypes: ['json'], jsonLimit: '64kb' }));
 app.use(router.routes());
 
 const server = app.listen(port(3010), () => {
   console.log(`ssekify with Koa: http://localhost:${server.address().port}`);
-});
-server.on('error', (error) => {
-  throw error;
 });
 
 onEnd(async () => {

@@ -1,5 +1,6 @@
 const { Controller } = require('egg');
 const { eventIn, namesIn, only } = require('../../../hub');
+const { bodyOf } = require('../../../koa/json');
 
 module.exports = class EventsController extends Controller {
   // A demo believes what the URL says. Your application takes the user from its session, and decides who may join a room.
@@ -14,23 +15,23 @@ module.exports = class EventsController extends Controller {
 
   async notify() {
     const { app, ctx } = this;
-    ctx.body = { reached: app.sse.sendToUser(ctx.params.userId, ...eventIn(this.#body())) };
+    ctx.body = { reached: app.sse.sendToUser(ctx.params.userId, ...eventIn(bodyOf(ctx))) };
   }
 
   async broadcast() {
     const { app, ctx } = this;
-    ctx.body = { reached: app.sse.sendToAll(...eventIn(this.#body())) };
+    ctx.body = { reached: app.sse.sendToAll(...eventIn(bodyOf(ctx))) };
   }
 
   async room() {
     const { app, ctx } = this;
-    ctx.body = { reached: app.sse.sendToRoom(ctx.params.room, ...eventIn(this.#body())) };
+    ctx.body = { reached: app.sse.sendToRoom(ctx.params.room, ...eventIn(bodyOf(ctx))) };
   }
 
   // As room(), but to every worker and instance on the channel. Without Redis that is this one.
   async publishRoom() {
     const { app, ctx } = this;
-    ctx.body = await app.sse.publishToRoom(ctx.params.room, ...eventIn(this.#body()));
+    ctx.body = await app.sse.publishToRoom(ctx.params.room, ...eventIn(bodyOf(ctx)));
   }
 
   async close() {
@@ -41,11 +42,5 @@ module.exports = class EventsController extends Controller {
   async stats() {
     const { app, ctx } = this;
     ctx.body = app.sse.stats();
-  }
-
-  /** The body as it was sent; Egg makes `{}` of what it does not read. */
-  #body() {
-    const { request } = this.ctx;
-    return request.rawBody === undefined ? undefined : request.body;
   }
 };

@@ -43,6 +43,9 @@ const ENV = { SSE_RETRY_MS: '20' };
 
 const json = { 'Content-Type': 'application/json' };
 
+/** For what nobody tells of, on a machine that is busy. */
+const PATIENT = { timeout: 40_000 };
+
 const note = (n: number) => ({ event: 'note', data: { n } });
 
 /** The numbers of the notes heard so far. */
@@ -142,7 +145,7 @@ describe.each(FRAMEWORKS)('npm run dev:$name', ({ name, ownPort, file, transport
     const present = await counts();
     expect(present.connections).toBeGreaterThanOrEqual(3);
     for (const stream of streams) stream.close();
-    await expect.poll(counts).toMatchObject({ connections: 0, users: 0, rooms: 0 });
+    await expect.poll(counts, PATIENT).toMatchObject({ connections: 0, users: 0, rooms: 0 });
   });
 
   it('refuses bad input with a 4xx in JSON, and streams go on', async () => {
@@ -231,7 +234,7 @@ describe('all of them', () => {
     const { url, client } = await startRedis();
     const observer = client();
     const all = await startAll({ REDIS_URL: url, SSE_CHANNEL: 'frameworks' });
-    await expect.poll(() => observer.pubsub('NUMSUB', 'frameworks')).toEqual(['frameworks', all.length]);
+    await expect.poll(() => observer.pubsub('NUMSUB', 'frameworks'), PATIENT).toEqual(['frameworks', all.length]);
     const streams = await Promise.all(all.map(openAt));
     for (const [index, { example, transport }] of all.entries()) {
       const options = { method: 'POST', headers: json, body: JSON.stringify(note(index)) };
@@ -259,4 +262,12 @@ describe('npm run dev:http2', () => {
       await readEvents(response).event('live');
     }
   });
+});
+
+// Last, since nothing runs after it.
+it('leave no process when a whole group is told to end, npm as well', async () => {
+  for (const example of running.values()) example.signal('SIGTERM');
+  await Promise.all([...running.values()].map((example) => example.over));
+  for (const { url } of running.values())
+    await expect(overHttp1.request(url.replace('https', 'http'))).rejects.toThrow('ECONNREFUSED');
 });

@@ -37,7 +37,7 @@ describe('npm run dev:user-connection-stats', () => {
   const users = async () => (await request(`${example.url}/users`)).json();
 
   // Clients of the test before may still be on their way out.
-  beforeEach(() => expect.poll(users).toEqual({}));
+  beforeEach(() => expect.poll(users, { timeout: 40_000 }).toEqual({}));
 
   it('serves its page and what the page asks for', async () => {
     const page = await request(`${example.url}/`);

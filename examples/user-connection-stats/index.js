@@ -32,7 +32,7 @@ sse.on('message-sent', show);
 
 serve({
   name: 'ssekify user connection stats',
-  ownPort: 3006,
+  ownPort: 3070,
   addRoutes(app) {
     app.use(express.static(path.join(__dirname, 'public')));
     // Who is there is nobody else's business: your application asks for the right to see it.

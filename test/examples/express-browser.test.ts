@@ -1,10 +1,10 @@
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser, noBrowser } from '../helpers/browser.js';
+import { lacksBrowser, launchBrowser } from '../helpers/browser.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { type Example, postJson, startScript } from '../helpers/example.js';
 
-describe.skipIf(noBrowser)('the page of the demo', () => {
+describe.skipIf(lacksBrowser)('the page of the demo', () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchBrowser();

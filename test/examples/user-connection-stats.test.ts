@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { launchBrowser, noBrowser } from '../helpers/browser.js';
+import { lacksBrowser, launchBrowser } from '../helpers/browser.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream, type StreamReader } from '../helpers/client.js';
 import { type Example, postJson, request, startFile, startScript } from '../helpers/example.js';
@@ -88,7 +88,7 @@ describe('npm run dev:user-connection-stats', () => {
     expect(again.events.map(({ event }) => event)).not.toContain('server:gap');
   });
 
-  it.skipIf(noBrowser)('fills its tables as clients come and go, with names as text', async () => {
+  it.skipIf(lacksBrowser)('fills its tables as clients come and go, with names as text', async () => {
     const browser = await launchBrowser();
     atEnd(() => browser.close());
     const page = await browser.newPage();
@@ -124,8 +124,8 @@ describe('npm run dev:user-connection-stats', () => {
   it('takes each request of its api.http, at its own port', async () => {
     const folder = 'examples/user-connection-stats';
     const { host, requests } = requestsIn(readFileSync(`${folder}/api.http`, 'utf8'));
-    expect(host).toBe('http://localhost:3006');
-    for (const file of ['README.md', 'index.js']) expect(readFileSync(`${folder}/${file}`, 'utf8')).toContain('3006');
+    expect(host).toBe('http://localhost:3070');
+    for (const file of ['README.md', 'index.js']) expect(readFileSync(`${folder}/${file}`, 'utf8')).toContain('3070');
     expect(requests.length).toBeGreaterThan(5);
     for (const { method, path, headers, body } of requests) {
       const url = example.url + path;

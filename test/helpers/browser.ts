@@ -3,8 +3,8 @@ import { program } from './programs.js';
 
 const found = program('chromium');
 
-/** Whether the tests that need a browser have to be skipped. */
-export const noBrowser = found.skip;
+/** Whether tests that need a browser have to be skipped. */
+export const lacksBrowser = found.skip;
 
 /** Without a sandbox, since tests run as root in containers; and without the calls home of a fresh profile. */
 const ARGUMENTS = [
@@ -17,6 +17,7 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
+/** This machine's Chromium. */
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: found.path, args: ARGUMENTS });
 }

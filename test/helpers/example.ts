@@ -78,6 +78,7 @@ async function start(command: string, args: readonly string[], env: Environment)
 export interface Answer {
   status: number;
   type: string | undefined;
+  headers: http.IncomingHttpHeaders;
   text: string;
   /** The body as JSON; throws when it is none. */
   json(): Record<string, unknown>;
@@ -100,8 +101,9 @@ export function request(url: string, { method = 'GET', headers = {}, body }: Req
       });
       response.on('error', reject);
       response.on('end', () => {
-        const type = response.headers['content-type'];
-        resolve({ status: response.statusCode ?? 0, type, text, json: () => JSON.parse(text) });
+        const { headers: received } = response;
+        const type = received['content-type'];
+        resolve({ status: response.statusCode ?? 0, type, headers: received, text, json: () => JSON.parse(text) });
       });
     });
     sending.on('error', reject);

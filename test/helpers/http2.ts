@@ -95,7 +95,8 @@ export function requestHttp2(
     });
     stream.on('error', reject);
     stream.on('end', () => {
-      resolve({ status: Number(head[':status']), type: head['content-type'], text, json: () => JSON.parse(text) });
+      const type = head['content-type'];
+      resolve({ status: Number(head[':status']), type, headers: head, text, json: () => JSON.parse(text) });
     });
     stream.end(body);
   }).finally(() => session.close());

@@ -19,6 +19,7 @@ import { ConnectionHandle, RefusedHandle } from './delivery/handle.js';
 import { Heartbeats } from './delivery/heartbeat.js';
 import type { History } from './delivery/history.js';
 import { LocalIds } from './delivery/local-ids.js';
+import { PlacedIds } from './delivery/placed-ids.js';
 import { RecentHistory } from './delivery/recent-history.js';
 import { Reception } from './delivery/reception.js';
 import { EVERYONE, userScope } from './delivery/scope.js';
@@ -27,7 +28,7 @@ import { SSEKifyError, show } from './errors.js';
 import { type Emitter, Reporter } from './events.js';
 import { Lossless } from './lossless.js';
 import { checkUserId } from './names.js';
-import { type HubSettings, type Registration, readHubOptions, registrationReader } from './options.js';
+import { type HubSettings, placesIds, type Registration, readHubOptions, registrationReader } from './options.js';
 import { createInstanceId, timestampIds } from './stamp/ids.js';
 import { readSendOptions, Stamper, type Wish } from './stamp/stamper.js';
 import { Counters, type SSEKifyStats } from './stats.js';
@@ -60,6 +61,8 @@ export class Hub implements BusHost {
   readonly #localIds = new LocalIds(this.#instanceId);
   /** Ids of places where no event is; of an instance of their own, so that none is ever an event's too. */
   readonly #markIds = timestampIds(createInstanceId());
+  /** Makes the automatic ids of an instance on no channel. */
+  readonly #placedIds: PlacedIds | undefined;
   readonly #stamper: Stamper;
   readonly #delivery: Delivery;
   readonly #reception: Reception;
@@ -80,6 +83,7 @@ export class Hub implements BusHost {
     this.#reporter = new Reporter(emitter, this.#counters);
     this.#stamper = new Stamper(settings, this.#instanceId, () => this.#clock.now());
     this.#seeNumber = foreignNumbers(this.#stamper, settings.enableSeq, settings.seq.fieldName);
+    this.#placedIds = placesIds(settings) ? new PlacedIds(this.#instanceId) : undefined;
     const heartbeats = new Heartbeats(({ event, data }) => encodeEvent(this.#stamper.plain(data, event), 0));
     this.#delivery = new Delivery({
       clock: this.#clock,
@@ -138,9 +142,9 @@ export class Hub implements BusHost {
       if (this.#over) throw shutDown('publish');
       if (this.#lossless !== undefined) return this.#lossless.publisher.publish(scope, data, wish, key);
       if (this.#publisher !== undefined) return this.#publisher.publish(scope, data, wish);
-      const event = this.#stamper.stamp(data, wish, () => this.#stamper.newId());
+      const event = this.#stamper.stamp(data, wish, this.#newLocalId);
       const origin = this.#instanceId;
-      this.#deliver(scope, encodeEvent(event, this.#delivery.nextOrder()));
+      this.#deliver(scope, this.#frameOf(event));
       // Only now: what a listener publishes comes after it.
       this.#reporter.tell('publish', () => envelopeOf(scope, event, { v: 1, at: Date.now(), origin }));
       return Promise.resolve({ id: event.id });
@@ -286,7 +290,8 @@ export class Hub implements BusHost {
   #openHistory(settings: HubSettings, source: LogSource | undefined, delivery: Delivery): History {
     const common = { settings, delivery, counters: this.#counters, instanceId: this.#instanceId };
     if (source === undefined) {
-      return new RecentHistory({ ...common, positionId: () => this.#localIds.next() ?? this.#markIds() });
+      const positionId = () => this.#localIds.next() ?? this.#markIds();
+      return new RecentHistory({ ...common, placedIds: this.#placedIds, positionId });
     }
     const take = (received: Received, message: string) => {
       if ('command' in received) this.obey(received.command);
@@ -332,6 +337,8 @@ export class Hub implements BusHost {
 
   /** The id of an event that stays on this instance. */
   readonly #newLocalId = (): string | undefined => {
+    // Nothing else is sent between here and the moment when the event takes that place.
+    if (this.#placedIds !== undefined) return this.#placedIds.at(this.#delivery.order + 1);
     const id = this.#stamper.newId();
     if (id === undefined || this.#bus === undefined) return id;
     return this.#localIds.next() ?? id;
@@ -340,7 +347,7 @@ export class Hub implements BusHost {
   /** Stamps and encodes for this instance; data that is refused is reported. */
   #encode(data: unknown, wish: Wish, newId?: () => string | undefined): Frame | undefined {
     try {
-      return encodeEvent(this.#stamper.stamp(data, wish, newId), this.#delivery.nextOrder());
+      return this.#frameOf(this.#stamper.stamp(data, wish, newId));
     } catch (error) {
       const refusal = asError(error);
       if (!DATA_ERRORS.has(refusal.code)) throw refusal;
@@ -348,6 +355,8 @@ export class Hub implements BusHost {
       return undefined;
     }
   }
+
+  readonly #frameOf = (event: WireEvent) => encodeEvent(event, this.#delivery.nextOrder(), !!this.#placedIds);
 
   #deliver(scope: Scope, frame: Frame): number {
     const count = this.#delivery.deliver(scope, frame);

@@ -245,3 +245,7 @@ export function registrationReader(hub: HubSettings): (options: unknown) => Regi
     };
   };
 }
+
+/** Whether no id comes from elsewhere, of a channel or of a store of numbers, and all that are given are of one kind. */
+export const placesIds = ({ redis, seq }: HubSettings): boolean =>
+  redis === undefined && (seq.redis ?? undefined) === undefined && seq.frameIdPolicy === 'timestamp';

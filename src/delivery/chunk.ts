@@ -8,6 +8,8 @@ export class Chunk {
   readonly frames: Frames;
   readonly text: string;
   readonly byteLength: number;
+  /** The newest id in it. */
+  readonly lastId: string | undefined;
   /** Several connections write it. */
   shared = false;
   #bytes: Buffer | undefined;
@@ -15,6 +17,7 @@ export class Chunk {
 
   constructor(frames: Frames) {
     this.frames = frames;
+    this.lastId = lastId(frames);
     if (frames instanceof Frame) {
       ({ text: this.text, byteLength: this.byteLength } = frames);
       return;

@@ -2,7 +2,7 @@ import type { ConnectionSettings } from '../options.js';
 import type { ConnectionId, DisconnectReason, GapReason } from '../types.js';
 import { encodeRetry, Frame } from '../wire/frame.js';
 import { onceAborted } from './abort.js';
-import { asList, Chunk, type Frames, lastId } from './chunk.js';
+import { asList, Chunk, lastId } from './chunk.js';
 import type { Clock, Wakeable } from './clock.js';
 import type { Flushable, Flusher, Joiner } from './flusher.js';
 import { Progress } from './progress.js';
@@ -144,7 +144,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   /** Starts to write to `sink`, the first frame at once. */
   start(sink: Sink, first: Frame): void {
     this.#sink = sink;
-    this.#write(new Chunk(first), first);
+    this.#write(new Chunk(first));
     this.#wakeAt(Math.min(this.#pingAt, this.#endsAt || NEVER));
   }
 
@@ -161,7 +161,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     } else {
       this.#fresh.push(frame);
     }
-    if (frame.id !== undefined) this.#cursor = frame.order;
+    if (frame.hasId) this.#cursor = frame.order;
     if (!this.#stalled) this.#host.flusher.mark(this);
     return 'accepted';
   }
@@ -171,7 +171,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     if (this.#state !== 'open' || frames.length === 0) return;
     this.#queue ??= new Queue();
     this.#queue.pushReplay([...asList(this.#takeFresh()), ...frames]);
-    for (const { id, order } of frames) if (id !== undefined) this.#cursor = Math.max(this.#cursor, order);
+    for (const { hasId, order } of frames) if (hasId) this.#cursor = Math.max(this.#cursor, order);
     if (!this.#stalled) this.#host.flusher.mark(this);
   }
 
@@ -322,7 +322,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   /** Writes what a client that keeps up got in this tick; what comes after a stall waits, whole and by reference. */
   #writeAll(frames: Frame | Frame[], join: Joiner): void {
     if (frames instanceof Frame) {
-      this.#write(join(frames), frames);
+      this.#write(join(frames));
       return;
     }
     for (let from = 0; from < frames.length; ) {
@@ -333,7 +333,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
       }
       const to = joinUpTo(frames, from);
       const run = from === 0 && to === frames.length ? frames : frames.slice(from, to);
-      this.#write(join(run), run);
+      this.#write(join(run));
       from = to;
     }
   }
@@ -351,10 +351,10 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     if (run.length === 0) return entries.length > 0;
     const chunk = new Chunk(run);
     if (chunk.byteLength <= BEHIND_BYTES) {
-      this.#write(chunk, run);
+      this.#write(chunk);
       return true;
     }
-    this.#sentId = lastId(run) ?? this.#sentId;
+    this.#sentId = chunk.lastId ?? this.#sentId;
     return this.#writeRest(chunk.bytes);
   }
 
@@ -364,8 +364,8 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     return true;
   }
 
-  #write(chunk: Chunk, frames: Frames): void {
-    this.#sentId = lastId(frames) ?? this.#sentId;
+  #write(chunk: Chunk): void {
+    this.#sentId = chunk.lastId ?? this.#sentId;
     this.#noteStall(this.#sink?.write(chunk));
   }
 

@@ -1,56 +1,73 @@
-const SHRINK_AT = 32;
+const LEAST_ROOM = 4;
+/** More room than that is given back when the list gets empty. */
+const KEPT_ROOM = 32;
 
-/** A first-in-first-out list: an array with a moving head, so that taking from the front costs O(1) amortized. */
+/** A first-in-first-out list: a ring, which once it is large enough takes and gives without allocating. */
 export class Fifo<Item> {
-  #items: (Item | undefined)[] = [];
+  /** As many as a power of two, so that places are masked and not divided. */
+  #ring: (Item | undefined)[] = [];
   #head = 0;
+  #length = 0;
 
   get length(): number {
-    return this.#items.length - this.#head;
+    return this.#length;
   }
 
   push(item: Item): void {
-    this.#items.push(item);
+    if (this.#length === this.#ring.length) this.#grow();
+    const ring = this.#ring;
+    ring[(this.#head + this.#length) & (ring.length - 1)] = item;
+    this.#length += 1;
   }
 
   peek(): Item | undefined {
-    return this.#items[this.#head];
+    return this.#ring[this.#head];
   }
 
   last(): Item | undefined {
-    return this.length === 0 ? undefined : this.#items[this.#items.length - 1];
+    return this.#length === 0 ? undefined : this.#at(this.#length - 1);
   }
 
   shift(): Item | undefined {
-    if (this.length === 0) return undefined;
-    const item = this.#items[this.#head];
-    this.#items[this.#head] = undefined;
-    this.#head += 1;
-    if (this.length === 0) this.clear();
-    else if (this.#head >= SHRINK_AT && this.#head * 2 >= this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
+    if (this.#length === 0) return undefined;
+    const ring = this.#ring;
+    const item = ring[this.#head];
+    ring[this.#head] = undefined;
+    this.#head = (this.#head + 1) & (ring.length - 1);
+    this.#length -= 1;
+    if (this.#length === 0 && ring.length > KEPT_ROOM) this.clear();
     return item;
   }
 
   clear(): void {
-    this.#items = [];
+    this.#ring = [];
     this.#head = 0;
+    this.#length = 0;
   }
 
   *[Symbol.iterator](): Iterator<Item> {
-    for (let index = this.#head; index < this.#items.length; index += 1) {
-      const item = this.#items[index];
+    for (let index = 0; index < this.#length; index += 1) {
+      const item = this.#at(index);
       if (item !== undefined) yield item;
     }
   }
 
   /** From the newest to the oldest. */
   *newestFirst(): Iterable<Item> {
-    for (let index = this.#items.length - 1; index >= this.#head; index -= 1) {
-      const item = this.#items[index];
+    for (let index = this.#length - 1; index >= 0; index -= 1) {
+      const item = this.#at(index);
       if (item !== undefined) yield item;
     }
+  }
+
+  #at(index: number): Item | undefined {
+    return this.#ring[(this.#head + index) & (this.#ring.length - 1)];
+  }
+
+  #grow(): void {
+    const ring = new Array<Item | undefined>(Math.max(LEAST_ROOM, this.#length * 2));
+    for (let index = 0; index < this.#length; index += 1) ring[index] = this.#at(index);
+    this.#ring = ring;
+    this.#head = 0;
   }
 }

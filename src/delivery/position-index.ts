@@ -1,4 +1,5 @@
 import { AgingMap } from '../aging-map.js';
+import type { Frame } from '../wire/frame.js';
 import { ForgottenIds } from './forgotten-ids.js';
 
 const MAX_MARKS = 10_000;
@@ -11,24 +12,43 @@ export interface Places {
   readonly forgotten: boolean;
 }
 
+/** The place in the send order that a unique id tells by itself; `undefined` for any other id. */
+export type PlaceOf = (id: string) => number | undefined;
+
 /** Which place in the send order an id stands for. */
 export class PositionIndex {
   readonly #orders = new Map<string, number | { orders: Set<number>; forgotten: boolean }>();
   /** Ids that stand for a place where no event is, oldest first. */
   readonly #marks = new AgingMap<string, number>();
   readonly #forgotten = new ForgottenIds();
+  /** Reads the place out of unique ids, which then need no entry. */
+  readonly placeOf: PlaceOf;
+  readonly #keepsUnique: boolean;
 
-  /** @param unique - no other event has this id, which is the case of automatic ones */
-  add(id: string, order: number, unique: boolean): void {
-    if (unique) {
+  /** @param placeOf - absent when unique ids tell no place */
+  constructor(placeOf?: PlaceOf) {
+    this.placeOf = placeOf ?? (() => undefined);
+    this.#keepsUnique = placeOf === undefined;
+  }
+
+  /** Whether a frame's id is looked up here. */
+  keeps({ unique }: Pick<Frame, 'unique'>): boolean {
+    return this.#keepsUnique || !unique;
+  }
+
+  add(frame: Frame): void {
+    if (!this.keeps(frame)) return;
+    const { id, order } = frame;
+    // An empty id resets the client's, so that no client ever comes back with it.
+    if (id === undefined || id === '') return;
+    if (frame.unique) {
       this.#orders.set(id, order);
       return;
     }
-    // An empty id resets the client's, so that no client ever comes back with it.
-    if (id === '') return;
     const known = this.#orders.get(id);
     if (known === undefined) {
-      const again = this.#forgotten.has(id);
+      // An event whose own place the id tells has no entry, and may be gone: it counts as one that was forgotten.
+      const again = this.#forgotten.has(id) || this.placeOf(id) !== undefined;
       this.#orders.set(id, again ? { orders: new Set([order]), forgotten: true } : order);
     } else if (typeof known === 'number') {
       this.#orders.set(id, { orders: new Set([known, order]), forgotten: false });
@@ -63,6 +83,6 @@ export class PositionIndex {
 
   /** The one place an id stands for, or all its places; `undefined` when it is not known. */
   find(id: string): number | Places | undefined {
-    return this.#orders.get(id) ?? this.#marks.get(id);
+    return this.#orders.get(id) ?? this.#marks.get(id) ?? this.placeOf(id);
   }
 }

@@ -6,6 +6,7 @@ import type { Connection } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { History } from './history.js';
 import { followedId } from './local-ids.js';
+import type { PlacedIds } from './placed-ids.js';
 import { Replay } from './replay.js';
 import { EVERYONE, roomScope, type Scope, userScope } from './scope.js';
 import { ServedRooms } from './served-rooms.js';
@@ -16,6 +17,8 @@ export interface RecentHistoryParts {
   delivery: Delivery;
   counters: Counters;
   instanceId: string;
+  /** Makes the ids of all events that get one, where their places stand in the ids. */
+  placedIds: PlacedIds | undefined;
   /** A fresh id for a place in the stream where no event is. */
   positionId(): string;
 }
@@ -29,14 +32,15 @@ export class RecentHistory implements History {
 
   constructor(parts: RecentHistoryParts) {
     this.#parts = parts;
-    const { settings, delivery } = parts;
+    const { settings, delivery, placedIds } = parts;
     const limits = {
       maxItems: settings.recentBufferSize,
       ttlMs: settings.recentTTLMs,
       maxScopes: settings.recentMaxUsers,
       maxBytes: settings.recentMaxBytes,
     };
-    this.#replay = new Replay(limits, delivery.clock);
+    const placeOf = placedIds && ((id: string) => placedIds.placeOf(id, delivery.order));
+    this.#replay = new Replay(limits, delivery.clock, placeOf);
   }
 
   get size() {

@@ -1,8 +1,8 @@
 import type { Frame } from '../wire/frame.js';
 import type { Clock, Wakeable } from './clock.js';
 import { Dormant, type Loss } from './dormant.js';
-import { Fifo } from './fifo.js';
-import { PositionIndex } from './position-index.js';
+import { type PlaceOf, PositionIndex } from './position-index.js';
+import { type Evicted, RecentFrames } from './recent-frames.js';
 import type { Scope } from './scope.js';
 
 /** Bounds of what is kept. */
@@ -28,14 +28,16 @@ export interface Missed {
 /** What one scope has kept; a link of the list that runs from the least recently used to the most. */
 class RecentBuffer {
   readonly scope: Scope;
-  readonly frames = new Fifo<Frame>();
-  lost: Loss;
+  readonly frames: RecentFrames;
+  readonly lost: Loss;
   usedAt = 0;
   older: RecentBuffer | undefined;
   newer: RecentBuffer | undefined;
 
   constructor(scope: Scope, lost: Loss) {
     this.scope = scope;
+    // Those of a room or of everyone are read by many at once.
+    this.frames = new RecentFrames(scope.kind === 'user');
     this.lost = lost;
   }
 }
@@ -46,7 +48,7 @@ export class Replay implements Wakeable {
 
   readonly #limits: ReplayLimits;
   readonly #clock: Clock;
-  readonly #index = new PositionIndex();
+  readonly #index: PositionIndex;
   /** Everyone's buffer is in no list: it is neither dropped when idle nor when others are used more. */
   readonly #everyone = new RecentBuffer({ kind: 'all' }, { id: undefined, order: 0, unique: false });
   readonly #buffers = { user: new Map<string, RecentBuffer>(), room: new Map<string, RecentBuffer>() };
@@ -58,7 +60,8 @@ export class Replay implements Wakeable {
   /** Positions before it may have missed events that never got here. */
   #tornUpTo = 0;
 
-  constructor(limits: ReplayLimits, clock: Clock) {
+  constructor(limits: ReplayLimits, clock: Clock, placeOf?: PlaceOf) {
+    this.#index = new PositionIndex(placeOf);
     this.#limits = limits;
     this.#clock = clock;
   }
@@ -71,18 +74,19 @@ export class Replay implements Wakeable {
 
   /** Keeps a frame; one without an id is live only. */
   record(scope: Scope, frame: Frame): void {
-    if (frame.id === undefined) return;
+    if (!frame.hasId) return;
     const now = this.#clock.now();
     this.#dropIdle(now);
     const buffer = this.#open(scope, now);
     buffer.frames.push(frame);
-    this.#index.add(frame.id, frame.order, frame.unique);
+    this.#index.add(frame);
     this.#items += 1;
     this.#bytes += frame.byteLength;
     // It could not stay anyway; everyone else's events are not to go for it.
     if (frame.byteLength > this.#limits.maxBytes) this.#empty(buffer);
     if (buffer.frames.length > this.#limits.maxItems) this.#evictOldest(buffer);
-    while (this.#leastUsed !== undefined && this.size.buffers > this.#limits.maxScopes) this.#drop(this.#leastUsed);
+    const { user, room } = this.#buffers;
+    while (this.#leastUsed !== undefined && user.size + room.size > this.#limits.maxScopes) this.#drop(this.#leastUsed);
     while (this.#bytes > this.#limits.maxBytes) this.#evictOldest(this.#leastUsed ?? this.#everyone);
   }
 
@@ -150,8 +154,9 @@ export class Replay implements Wakeable {
   #ordersIn(scope: Scope, id: string): number[] {
     const buffer = this.#find(scope);
     const lost = this.#lossOf(scope, buffer);
-    const orders = lost.id === id ? [lost.order] : [];
-    for (const frame of buffer?.frames ?? []) if (frame.id === id) orders.push(frame.order);
+    const isLost = lost.id === id || (lost.unique && this.#index.placeOf(id) === lost.order);
+    const orders = isLost ? [lost.order] : [];
+    for (const frame of buffer?.frames.newestFirst() ?? []) if (frame.id === id) orders.push(frame.order);
     return orders;
   }
 
@@ -193,15 +198,21 @@ export class Replay implements Wakeable {
     while (this.#leastUsed !== undefined && now - this.#leastUsed.usedAt >= ttlMs) this.#drop(this.#leastUsed);
   }
 
+  /** Makes a frame that is kept no longer the newest loss of its scope. */
+  #lose(frame: Evicted, lost: Loss): void {
+    this.#items -= 1;
+    this.#bytes -= frame.byteLength;
+    this.#index.remove(lost.id, lost.order, lost.unique);
+    // Of an id that tells its place the place is enough, and its text may go.
+    lost.id = this.#index.keeps(frame) ? frame.id : undefined;
+    lost.order = frame.order;
+    lost.unique = frame.unique;
+  }
+
   /** Loses the oldest frame; its id stays known as the scope's newest loss. */
   #evictOldest(buffer: RecentBuffer): void {
     const frame = buffer.frames.shift();
-    if (frame !== undefined) {
-      this.#items -= 1;
-      this.#bytes -= frame.byteLength;
-      this.#index.remove(buffer.lost.id, buffer.lost.order, buffer.lost.unique);
-      buffer.lost = { id: frame.id, order: frame.order, unique: frame.unique };
-    }
+    if (frame !== undefined) this.#lose(frame, buffer.lost);
     if (buffer.frames.length === 0 && buffer !== this.#everyone) this.#drop(buffer);
   }
 
@@ -216,10 +227,7 @@ export class Replay implements Wakeable {
     this.#unlink(buffer);
     this.#buffers[scope.kind].delete(scope.name);
     for (let frame = buffer.frames.shift(); frame !== undefined; frame = buffer.frames.shift()) {
-      this.#items -= 1;
-      this.#bytes -= frame.byteLength;
-      this.#index.remove(buffer.lost.id, buffer.lost.order, buffer.lost.unique);
-      buffer.lost = { id: frame.id, order: frame.order, unique: frame.unique };
+      this.#lose(frame, buffer.lost);
     }
     const forgotten = this.#dormant[scope.kind].remember(scope.name, buffer.lost);
     if (forgotten !== undefined) this.#index.remove(forgotten.id, forgotten.order, forgotten.unique);

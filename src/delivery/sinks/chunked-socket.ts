@@ -34,5 +34,17 @@ export function chunkedSocketOf(res: RawResponse): ServerSocket | undefined {
 
 /** RFC 9112, section 7.1: size in hexadecimal, data, each with CRLF. */
 export function framed(chunk: Chunk): string {
-  return `${chunk.byteLength.toString(16)}\r\n${chunk.text}\r\n`;
+  return `${sizeLine(chunk.byteLength)}${chunk.text}\r\n`;
+}
+
+/** Size lines of small chunks, most of which are of few sizes; written in hexadecimal by a slow way of the engine. */
+const sizeLines: string[] = [];
+const KEPT_SIZES = 1024;
+
+function sizeLine(size: number): string {
+  const known = sizeLines[size];
+  if (known !== undefined) return known;
+  const line = `${size.toString(16)}\r\n`;
+  if (size < KEPT_SIZES) sizeLines[size] = line;
+  return line;
 }

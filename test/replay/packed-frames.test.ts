@@ -1,0 +1,81 @@
+import { expect, it } from 'vitest';
+import { openStream, type StreamClient } from '../helpers/client.js';
+import { serveHub } from '../helpers/server.js';
+
+const seen = (client: StreamClient) => client.events.map(({ event, data }) => event ?? data);
+const ids = (client: StreamClient) => client.events.map(({ id }) => id);
+
+/** Texts of all the kinds that are kept differently, many times over. */
+const texts = (count: number) =>
+  Array.from({ length: count }, (_, index) => {
+    const kinds = ['', 'plain', 'zwölf €', 'x'.repeat(index * 40), 'y'.repeat(2000)];
+    return `${index}:${kinds[index % kinds.length]}`;
+  });
+
+it('gives back what it kept for a user as it was sent, whatever was sent', async () => {
+  const { sse, url } = await serveHub({ hub: { recentBufferSize: 50 } });
+  const live = await openStream(`${url}/ann`);
+  const sent = texts(130);
+  for (const text of sent) sse.sendToUser('ann', text, { text: true });
+  await live.received(130);
+  const again = await openStream(`${url}/ann`, { lastEventId: ids(live)[79] ?? '' });
+  await again.received(50);
+  expect(seen(again)).toEqual(sent.slice(80));
+  expect(ids(again)).toEqual(ids(live).slice(80));
+});
+
+it('counts the bytes of what it keeps, and none when all of it is gone', async () => {
+  const { sse } = await serveHub({ hub: { recentBufferSize: 30 } });
+  for (const text of texts(97)) sse.sendToUser('ann', text, { text: true });
+  const { recentItems, recentBytes } = sse.stats();
+  expect(recentItems).toBe(30);
+  expect(recentBytes).toBeGreaterThan(
+    texts(97)
+      .slice(-30)
+      .reduce((sum, text) => sum + Buffer.byteLength(text), 0),
+  );
+  sse.clearRecent('ann');
+  expect(sse.stats()).toMatchObject({ recentItems: 0, recentBytes: 0, recentBuffers: 0 });
+});
+
+it('tells a client that comes back after long that its events are gone, and gives it those that are there', async () => {
+  const { sse, url } = await serveHub({ hub: { recentBufferSize: 6 } });
+  const live = await openStream(`${url}/ann`);
+  for (let index = 0; index < 40; index += 1) sse.sendToUser('ann', `${index}`, { text: true });
+  await live.received(40);
+  const again = await openStream(`${url}/ann`, { lastEventId: ids(live)[3] ?? '' });
+  await again.received(7);
+  expect(seen(again)).toEqual(['server:gap', '34', '35', '36', '37', '38', '39']);
+  expect(JSON.parse(again.events[0]?.data ?? '')).toMatchObject({ reason: 'evicted' });
+});
+
+it('does not believe an id that only looks like one of its own', async () => {
+  const { sse, url } = await serveHub();
+  const live = await openStream(`${url}/ann`);
+  sse.sendToUser('ann', 'first', { text: true });
+  await live.received(1);
+  const [id = ''] = ids(live);
+  const head = id.slice(0, id.lastIndexOf('-') + 1);
+  for (const forged of [`${head}99`, `${head}0`, `${head}1x`, `${head}01`, `${head}1e0`, head, `-${id}-`]) {
+    const again = await openStream(`${url}/ann`, { lastEventId: forged });
+    await again.received(2);
+    expect([forged, ...seen(again)]).toEqual([forged, 'server:gap', 'first']);
+  }
+});
+
+it('loses nothing for a client when its id was given to another event as well', async () => {
+  const { sse, url } = await serveHub({ hub: { recentBufferSize: 3 } });
+  const live = await openStream(`${url}/ann`);
+  sse.sendToUser('ann', 'one', { text: true });
+  await live.received(1);
+  const [id = ''] = ids(live);
+  sse.sendToUser('ann', 'two', { text: true });
+  sse.sendToUser('bob', 'copy', { text: true, id });
+  const again = await openStream(`${url}/ann`, { lastEventId: id });
+  await again.received(1);
+  expect(seen(again)).toEqual(['two']);
+  for (let index = 0; index < 5; index += 1) sse.sendToUser('ann', `${index}`, { text: true });
+  const late = await openStream(`${url}/ann`, { lastEventId: id });
+  await late.received(4);
+  expect(seen(late)).toEqual(['server:gap', '2', '3', '4']);
+});

@@ -233,7 +233,8 @@ type SSEKifyErrorCode =
   | 'INVALID_ENVELOPE'
   | 'PUBLISH_REFUSED'
   | 'PUBLISH_UNANSWERED'
-  | 'UNSUPPORTED';
+  | 'UNSUPPORTED'
+  | 'TASK_ENDED';
 /** What an {@link SSEKifyError} can carry beside its code and message. */
 interface SSEKifyErrorDetails {
   /** The error underneath, when there is one. */
@@ -388,6 +389,11 @@ interface RegisterOptions extends ConnectionOptions {
   /** Closes the connection, with reason `'aborted'`, when it aborts. */
   signal?: AbortSignal | undefined;
 }
+/** Options of one `respond` call. */
+interface RespondOptions<Events extends object = UntypedEvents> extends RegisterOptions {
+  /** Is given the connection, before `respond` returns; of one that was refused an inert one. */
+  connected?: ((handle: RegisteredConnectionHandle<Events>) => void) | undefined;
+}
 /** Why a connection was refused. */
 type RefusalReason = 'limit' | 'user-limit' | 'draining' | 'gone' | 'head' | 'duplicate';
 /** Why a connection ended. */
@@ -411,6 +417,18 @@ interface Gap {
    * too slow. `'reset'`: the log behind the hub began anew.
    */
   reason: GapReason;
+}
+/** What gives items, one after the other or as they come: an array, a generator, a stream. */
+type Items = AsyncIterable<unknown> | Iterable<unknown>;
+/** Options of {@link RegisteredConnectionHandle.pipe}. */
+interface PipeOptions<Name extends string = string> {
+  /** Name of the events; without one each is a `message`. */
+  event?: Name | undefined;
+  /**
+   * Send each item, which must then be a string, as it is and not as JSON.
+   * @defaultValue false
+   */
+  text?: boolean | undefined;
 }
 /** Options of {@link RegisteredConnectionHandle.join}. */
 interface JoinOptions {
@@ -460,6 +478,23 @@ interface RegisteredConnectionHandle<Events extends object = UntypedEvents> {
     data: EventData<Events, Name>,
     options?: SendOptions<Name> | undefined,
   ): boolean;
+  /**
+   * Sends each item of an iterable to this connection alone, as `send` does, at the client's pace: when half of its queue is
+   * full the iterable waits. Stops when the connection ends, and closes the iterable in any case.
+   * @returns how many items the connection accepted
+   * @throws what the iterable throws; {@link SSEKifyError} as `send`
+   *
+   * @example
+   * ```ts
+   * const handle = sse.registerConnection('alice', res);
+   * await handle.pipe(tokens, { event: 'token' });
+   * handle.close();
+   * ```
+   */
+  pipe<Name extends EventName<Events> = 'message'>(
+    items: Items,
+    options?: PipeOptions<Name> | undefined,
+  ): Promise<number>;
   /**
    * Sends a comment, which no event listener sees; each of its lines becomes a comment line.
    * @returns whether the connection accepted it
@@ -627,12 +662,13 @@ interface SSEKifyStats {
   /** Gaps that clients were told of, by reason. */
   gaps: Record<GapReason, number>;
   /**
-   * Connections accepted, by how they are written to: `socket`, ready-made chunks straight to the socket (plain HTTP/1.1), or
-   * `response`, through the methods of the response (all others).
+   * Connections accepted, by how they are written to: `socket`, ready-made chunks straight to the socket (plain HTTP/1.1),
+   * `response`, through the methods of the response, or `web`, the body of a `Response` that `respond` made.
    */
   sinks: {
     socket: number;
     response: number;
+    web: number;
   };
   /** User and room buffers kept for replay now. */
   recentBuffers: number;
@@ -829,6 +865,81 @@ interface SSEKifyOptions {
   gapEvent?: string | false | undefined;
 }
 
+/** Where a task is. */
+type TaskPhase = 'progress' | 'done' | 'error';
+/** The data of each event of a task. */
+interface TaskEvent<Payload = unknown> {
+  /** Which task it is of. */
+  requestId: string;
+  phase: TaskPhase;
+  /** The phase again, by which the `vsse` browser client lets go of its listener. */
+  event: TaskPhase;
+  /** What kind of payload it is; whatever the caller said. */
+  type?: string | undefined;
+  payload?: Payload | undefined;
+  /** Why it failed; of the phase `'error'`. */
+  error?: TaskFailure | undefined;
+}
+/** What a client is told of a failure: never a stack. */
+interface TaskFailure {
+  message: string;
+  code?: string | undefined;
+}
+/** Options of `sse.task`. */
+interface TaskOptions {
+  /** By which the client knows what belongs together; also the key of the events' sequence numbers. A non-empty string. */
+  requestId: string;
+  /**
+   * Name of the events.
+   * @defaultValue 'notify'
+   */
+  event?: string | undefined;
+  /**
+   * What happens to the producer when the user has left: `'stop'` ends the task with an error (code `'GONE'`), `'detach'` lets it
+   * go on without waiting for anyone. Default: `'stop'` on an instance that is alone, `'detach'` with `redis`, where the user may
+   * have moved to another instance.
+   */
+  whenGone?: 'stop' | 'detach' | undefined;
+  /**
+   * Milliseconds after a user's last connection on this instance ended when the user counts as gone; an EventSource comes back
+   * within seconds.
+   * @defaultValue 10000
+   */
+  goneAfterMs?: number | undefined;
+}
+/** What can be said about one payload. */
+interface ProgressOptions {
+  /** What kind of payload it is, as `type` in the data. */
+  type?: string | undefined;
+}
+/**
+ * A piece of work whose output goes to one user, event by event: any number of `progress`, then one `done` or one `error`.
+ */
+interface Task {
+  readonly requestId: string;
+  readonly userId: string;
+  /** Aborts when the task is over: after its end, and when the user is gone and `whenGone` is `'stop'`. */
+  readonly signal: AbortSignal;
+  /** Whether it has ended. */
+  readonly ended: boolean;
+  /**
+   * Sends a piece. Resolves when it is published and the user's connections on this instance can take more, so awaiting it
+   * keeps the producer at their pace.
+   * @throws {@link SSEKifyError} `TASK_ENDED` when the task is over, and as `publish`
+   */
+  progress(payload: unknown, options?: ProgressOptions): Promise<void>;
+  /** Ends the task well. Only the first end counts. */
+  done(payload?: unknown): Promise<void>;
+  /** Ends the task with an error, of which the client is told the message, and the code if it has one. Only the first end counts. */
+  error(error: unknown): Promise<void>;
+  /**
+   * Sends each item as progress, at the pace of the user's connections, and ends the task: with `done`, or, when the iterable
+   * throws, with `error`. The iterable is closed in any case. It never rejects for what the iterable throws.
+   * @throws {@link SSEKifyError} as `publish`
+   */
+  pipe(items: Items, options?: ProgressOptions): Promise<void>;
+}
+
 /**
  * A hub: it holds the connections of this instance and sends events to them by user, by room, or to everyone.
  *
@@ -869,6 +980,26 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
    * `INVALID_ID`, `INVALID_EVENT`, `NOT_SERIALIZABLE` or `PAYLOAD_TOO_LARGE` (of a `keepAliveEvent`), before anything is sent
    */
   registerConnection(userId: UserId, res: NodeResponse, options?: RegisterOptions): RegisteredConnectionHandle<Events>;
+  /**
+   * The same for servers that take a Fetch `Request` and give a `Response` (Hono, Next, Remix, Bun, Deno): makes a response
+   * whose body is a stream of this user. The client has left when the request's signal aborts or the body is cancelled.
+   *
+   * @param request - the Fetch request (Hono: `c.req.raw`)
+   * @returns the response to give back, also of a connection that was refused
+   * @throws {@link SSEKifyError} as {@link SSEKify.registerConnection}
+   *
+   * @example
+   * ```ts
+   * import { Hono } from 'hono';
+   * import { SSEKify } from 'ssekify';
+   *
+   * const sse = new SSEKify();
+   * const app = new Hono();
+   * app.get('/sse/:userId', (c) => sse.respond(c.req.raw, c.req.param('userId')));
+   * export default app;
+   * ```
+   */
+  respond(request: Request, userId: UserId, options?: RespondOptions<Events>): Response;
   /**
    * Sends to a user's connections on this instance.
    *
@@ -940,6 +1071,20 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
     data: EventData<Events, Name>,
     options?: PublishOptions<Name>,
   ): Promise<PublishResult>;
+  /**
+   * Begins a piece of work whose output goes to one user, on whatever instance they are: any number of `progress` events,
+   * then one `done` or one `error`, as `{ requestId, phase, event: phase, type?, payload?, error? }`, published in order. Awaited,
+   * or by `pipe`, it keeps to the pace of the user's connections on this instance. In lossless mode a task that is begun again
+   * with the same `requestId` and items, after its instance died, repeats no event and leaves none out.
+   * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_OPTION`, `INVALID_EVENT`
+   *
+   * @example
+   * ```ts
+   * const task = sse.task('alice', { requestId: 'chat-1' });
+   * await task.pipe(model.stream(prompt, { signal: task.signal }));
+   * ```
+   */
+  task(userId: UserId, options: TaskOptions): Task;
   /**
    * Ends a user's connections on every instance, as after a log-out or for a revoked token. The client's EventSource comes
    * back by itself: answer it with 204 then.
@@ -1024,6 +1169,7 @@ export {
   type HeaderValue,
   type IORedisClient,
   type IORedisTarget,
+  type Items,
   type JoinOptions,
   type KeepAliveEvent,
   type KeyValue,
@@ -1034,6 +1180,8 @@ export {
   type NodeResponse,
   type NumberedPublish,
   type NumberedResult,
+  type PipeOptions,
+  type ProgressOptions,
   type PublishOptions,
   type PublishOutcome,
   type PublishResult,
@@ -1043,6 +1191,7 @@ export {
   type RefusalReason,
   type RegisterOptions,
   type RegisteredConnectionHandle,
+  type RespondOptions,
   type RoomName,
   SSEKify,
   SSEKifyError,
@@ -1055,6 +1204,11 @@ export {
   type SendOptions,
   type SeqOptions,
   type ShutdownOptions,
+  type Task,
+  type TaskEvent,
+  type TaskFailure,
+  type TaskOptions,
+  type TaskPhase,
   type UntypedEvents,
   type UserId,
   createIORedisAdapter,

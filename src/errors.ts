@@ -26,7 +26,8 @@ export type SSEKifyErrorCode =
   | 'INVALID_ENVELOPE'
   | 'PUBLISH_REFUSED'
   | 'PUBLISH_UNANSWERED'
-  | 'UNSUPPORTED';
+  | 'UNSUPPORTED'
+  | 'TASK_ENDED';
 
 /** What an {@link SSEKifyError} can carry beside its code and message. */
 export interface SSEKifyErrorDetails {

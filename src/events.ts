@@ -1,7 +1,7 @@
 import type { Envelope } from './cluster/envelope.js';
 import { SSEKifyError } from './errors.js';
 import type { Counters } from './stats.js';
-import type { ConnectInfo, DisconnectInfo, GapInfo, MessageSentInfo, UntypedEvents } from './types.js';
+import type { ConnectInfo, DisconnectInfo, GapInfo, MessageSentInfo, Scope, UntypedEvents } from './types.js';
 
 /** The events of a hub, with what their listeners get. */
 export interface SSEKifyEventMap<Events extends object = UntypedEvents> {
@@ -75,4 +75,12 @@ export class Reporter {
       this.listenerFailed('error', cause);
     }
   }
+}
+
+/** What `'message-sent'` tells. */
+export function sentInfo(scope: Scope, count: number): MessageSentInfo {
+  if (scope.kind === 'all') return { scope: 'all', count };
+  return scope.kind === 'user'
+    ? { scope: 'user', userId: scope.name, count }
+    : { scope: 'room', room: scope.name, count };
 }

@@ -1,16 +1,13 @@
 import { flag, milliseconds, readOptions, refuse, text } from './checks.js';
-import { Bus, type BusHost } from './cluster/bus.js';
+import type { Bus, BusHost } from './cluster/bus.js';
 import { NO_BUS } from './cluster/bus-stats.js';
 import { aboutOf, type Command, envelopeOf, type Received } from './cluster/envelope.js';
 import { foreignNumbers } from './cluster/foreign-numbers.js';
-import { createIORedisAdapter } from './cluster/ioredis.js';
 import type { LogBus } from './cluster/log/log-bus.js';
 import { NO_LOG } from './cluster/log/log-stats.js';
 import { takeKey } from './cluster/log/publish-key.js';
 import { type LogSource, logSourceOf, RedisStreamAdapter } from './cluster/log/redis-stream.js';
-import { Loopback } from './cluster/loopback.js';
-import { Publisher } from './cluster/publisher.js';
-import { keyValueOf, type RedisLike } from './cluster/redis-like.js';
+import type { Publisher } from './cluster/publisher.js';
 import { jitteredRetry } from './delivery/admission.js';
 import { Clock } from './delivery/clock.js';
 import { Delivery } from './delivery/delivery.js';
@@ -19,24 +16,31 @@ import { ConnectionHandle, RefusedHandle } from './delivery/handle.js';
 import { Heartbeats } from './delivery/heartbeat.js';
 import type { History } from './delivery/history.js';
 import { LocalIds } from './delivery/local-ids.js';
+import { obey } from './delivery/obey.js';
 import { PlacedIds } from './delivery/placed-ids.js';
 import { RecentHistory } from './delivery/recent-history.js';
 import { Reception } from './delivery/reception.js';
 import { EVERYONE, userScope } from './delivery/scope.js';
+import type { Exchange } from './delivery/sinks/exchange.js';
+import { NodeExchange } from './delivery/sinks/node-exchange.js';
 import { checkResponse } from './delivery/sinks/response.js';
+import { checkRequest, WebExchange } from './delivery/sinks/web-exchange.js';
 import { SSEKifyError, show } from './errors.js';
-import { type Emitter, Reporter } from './events.js';
+import { type Emitter, Reporter, sentInfo } from './events.js';
 import { Lossless } from './lossless.js';
 import { checkUserId } from './names.js';
 import { type HubSettings, placesIds, type Registration, readHubOptions, registrationReader } from './options.js';
+import { openPubSub } from './pub-sub.js';
+import { harmless, within } from './settling.js';
 import { createInstanceId, timestampIds } from './stamp/ids.js';
 import { readSendOptions, Stamper, type Wish } from './stamp/stamper.js';
 import { Counters, type SSEKifyStats } from './stats.js';
+import { Tasks } from './tasks/tasks.js';
 import type {
-  MessageSentInfo,
   PublishOptions,
   PublishResult,
   RegisteredConnectionHandle,
+  RespondOptions,
   Scope,
   SendOptions,
 } from './types.js';
@@ -65,6 +69,7 @@ export class Hub implements BusHost {
   readonly #placedIds: PlacedIds | undefined;
   readonly #stamper: Stamper;
   readonly #delivery: Delivery;
+  readonly tasks: Tasks;
   readonly #reception: Reception;
   readonly #readRegistration: (options: unknown) => Registration;
   readonly #bus: Bus | undefined;
@@ -94,10 +99,25 @@ export class Hub implements BusHost {
       cursorMs: source === undefined ? undefined : source.settings.windowMs / 4,
       heartbeat: (connectionSettings) => heartbeats.of(connectionSettings),
       history: (delivery) => this.#openHistory(settings, source, delivery),
+      left: (userId) => this.tasks.left(userId),
+    });
+    this.tasks = new Tasks({
+      clock: this.#clock,
+      shared: settings.redis !== undefined,
+      isHere: (userId) => this.registry.users.countOf(userId) > 0,
+      roomFor: (userId, signal) => this.#delivery.roomIn(this.registry.users.of(userId), signal),
+      publish: (userId, data, event, key) =>
+        this.publish(() => userScope(userId), data, { event, key: this.#lossless && key }),
     });
     this.#reception = new Reception(this.#delivery, this.#counters, settings);
     heartbeats.of(this.#readRegistration(undefined).settings);
-    const publishing = this.#openBus(settings);
+    const publishing = openPubSub(settings, {
+      host: this,
+      stamper: this.#stamper,
+      counters: this.#counters,
+      clock: this.#clock,
+      instanceId: this.#instanceId,
+    });
     this.#bus = publishing?.bus;
     this.#publisher = publishing?.publisher;
   }
@@ -108,15 +128,38 @@ export class Hub implements BusHost {
 
   register<Events extends object>(userId: unknown, res: unknown, options: unknown): RegisteredConnectionHandle<Events> {
     const user = checkUserId(userId);
-    const response = checkResponse(res);
-    const registration = this.#readRegistration(options);
-    const { connection, lastEventId, refused } = this.#reception.receive(user, response, registration);
+    const exchange = new NodeExchange(checkResponse(res));
+    return this.#receive<Events>(user, exchange, this.#readRegistration(options));
+  }
+
+  respond<Events extends object>(
+    request: unknown,
+    userId: unknown,
+    options: RespondOptions<Events> | undefined,
+  ): Response {
+    const user = checkUserId(userId);
+    const exchange = new WebExchange(checkRequest(request));
+    const { connected, ...own } = options ?? {};
+    if (connected !== undefined && typeof connected !== 'function')
+      refuse('options.connected', connected, 'a function');
+    const handle = this.#receive<Events>(
+      user,
+      exchange,
+      this.#readRegistration(options === undefined ? undefined : own),
+    );
+    connected?.(handle);
+    return exchange.response;
+  }
+
+  #receive<Events extends object>(user: string, exchange: Exchange, registration: Registration) {
+    const { connection, lastEventId, refused } = this.#reception.receive(user, exchange, registration);
     if (connection === undefined) {
       const reason = refused ?? 'gone';
       this.#counters.refused[reason] += 1;
-      return new RefusedHandle(user, lastEventId, reason);
+      return new RefusedHandle<Events>(user, lastEventId, reason);
     }
     const encode = (data: unknown, wish: SendOptions | undefined) => this.#encode(data, this.#liveWish(wish, data));
+    this.tasks.came(user);
     const handle = new ConnectionHandle<Events>(connection, this.#delivery, encode, lastEventId);
     this.#reporter.tell('connect', () => ({ userId: user, connId: connection.connId, handle }));
     return handle;
@@ -206,26 +249,17 @@ export class Hub implements BusHost {
     );
     await published;
     this.#over = true;
+    this.tasks.end();
     await within(Math.max(0, graceMs - (this.#clock.now() - startedAt)), this.#channel?.close());
     this.#clock.stop();
   }
 
   stats(): SSEKifyStats {
-    const { registry, history } = this.#delivery;
-    const { buffers, items, bytes } = history.size;
-    const { refused, gaps, sinks, resumesFromMemory, resumesFromRedis, leftBehind, ...counters } = this.#counters;
+    const seqIncrsLocal = this.#counters.seqIncrsLocal + this.#stamper.seqIncrs;
     return {
-      connections: registry.all.size,
-      users: registry.users.size,
-      rooms: registry.rooms.size,
-      ...counters,
-      seqIncrsLocal: counters.seqIncrsLocal + this.#stamper.seqIncrs,
-      refused: { ...refused },
-      gaps: { ...gaps },
-      sinks: { ...sinks },
-      recentBuffers: buffers,
-      recentItems: items,
-      recentBytes: bytes,
+      ...this.#delivery.size,
+      ...this.#counters.shown(),
+      seqIncrsLocal,
       draining: this.#reception.draining,
       bus: this.#channel?.stats() ?? { ...NO_BUS },
       log: this.#lossless?.stats() ?? { ...NO_LOG },
@@ -238,17 +272,7 @@ export class Hub implements BusHost {
   }
 
   obey(command: Command): number {
-    const connections = [...this.registry.users.of(command.target)];
-    if (command.type === 'close' && command.reason !== undefined) {
-      const text = JSON.stringify({ reason: command.reason });
-      this.#delivery.fanOut(connections, encodeEvent({ event: 'server:close', text }, 0));
-    }
-    for (const connection of connections) {
-      if (command.type === 'close') connection.close('server');
-      else if (command.type === 'join') this.#delivery.join(connection, command.room, undefined, false);
-      else this.#delivery.leave(connection, command.room);
-    }
-    return connections.length;
+    return obey(this.#delivery, command);
   }
 
   heard(received: Received, message: string): void {
@@ -308,33 +332,6 @@ export class Hub implements BusHost {
     return this.#lossless.feed;
   }
 
-  #openBus(settings: HubSettings): { bus: Bus; publisher: Publisher } | undefined {
-    const { redis, channel, seq, maxPayloadBytes } = settings;
-    const store = seq.redis ?? undefined;
-    if (redis === undefined && store === undefined) return undefined;
-    if (redis instanceof RedisStreamAdapter) return undefined;
-    const adapter: RedisLike = typeof redis === 'string' ? createIORedisAdapter(redis) : (redis ?? new Loopback());
-    const common = { adapter, channel, instanceId: this.#instanceId, host: this };
-    const bus = new Bus({ ...common, clock: this.#clock, maxPayloadBytes });
-    const kv = seq.redis === null ? undefined : (store ?? keyValueOf(adapter));
-    // Numbers from a store of their own cannot be taken in the channel's atomic step.
-    const atomic = store === undefined && seq.redis !== null ? adapter.publishNumbered?.bind(adapter) : undefined;
-    const { stamper, counters } = { stamper: this.#stamper, counters: this.#counters };
-    return {
-      bus,
-      publisher: new Publisher({
-        ...common,
-        bus,
-        stamper,
-        counters,
-        numbers: seq,
-        kv,
-        atomic,
-        memoryOnly: seq.redis === null,
-      }),
-    };
-  }
-
   /** The id of an event that stays on this instance. */
   readonly #newLocalId = (): string | undefined => {
     // Nothing else is sent between here and the moment when the event takes that place.
@@ -377,13 +374,6 @@ export class Hub implements BusHost {
   }
 }
 
-function sentInfo(scope: Scope, count: number): MessageSentInfo {
-  if (scope.kind === 'all') return { scope: 'all', count };
-  return scope.kind === 'user'
-    ? { scope: 'user', userId: scope.name, count }
-    : { scope: 'room', room: scope.name, count };
-}
-
 /** Everyone's scope, or a user's. */
 export const scopeFor = (userId: unknown): Scope => (userId === undefined ? EVERYONE : userScope(checkUserId(userId)));
 
@@ -393,21 +383,4 @@ const shutDown = (what: string) =>
 function asError(error: unknown): SSEKifyError {
   if (error instanceof SSEKifyError) return error;
   return new SSEKifyError('STAMP_FAILED', `the event could not be made: ${String(error)}`, { cause: error });
-}
-
-/** Waits for something, and no longer than that. */
-async function within(ms: number, something: Promise<unknown> | undefined): Promise<void> {
-  if (something === undefined) return;
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([something, over]);
-  clearTimeout(timer);
-}
-
-/** A rejection that nobody awaits must not end the process. */
-function harmless<Value>(promise: Promise<Value>): Promise<Value> {
-  promise.catch(() => undefined);
-  return promise;
 }

@@ -19,6 +19,7 @@ export type { SSEKifyOptions } from './options.js';
 export type { KeyValue } from './stamp/key-value.js';
 export type { AutoFieldSource, AutoFieldsOptions, FrameIdFunction, SeqOptions } from './stamp/options.js';
 export type { SSEKifyStats } from './stats.js';
+export type { ProgressOptions, Task, TaskEvent, TaskFailure, TaskOptions, TaskPhase } from './tasks/types.js';
 export type {
   CloseOptions,
   ConnectInfo,
@@ -33,14 +34,17 @@ export type {
   GapInfo,
   GapReason,
   HeaderValue,
+  Items,
   JoinOptions,
   KeepAliveEvent,
   MessageSentInfo,
+  PipeOptions,
   PublishOptions,
   PublishResult,
   RefusalReason,
   RegisteredConnectionHandle,
   RegisterOptions,
+  RespondOptions,
   RoomName,
   ScopeKind,
   SendOptions,

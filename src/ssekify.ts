@@ -6,6 +6,7 @@ import { Hub, scopeFor } from './hub.js';
 import { checkReason, checkRoom, checkUserId, nameOf } from './names.js';
 import type { SSEKifyOptions } from './options.js';
 import type { SSEKifyStats } from './stats.js';
+import type { Task, TaskOptions } from './tasks/types.js';
 import type {
   CloseOptions,
   ConnectionId,
@@ -15,6 +16,7 @@ import type {
   PublishResult,
   RegisteredConnectionHandle,
   RegisterOptions,
+  RespondOptions,
   RoomName,
   SendOptions,
   ShutdownOptions,
@@ -79,6 +81,29 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
    */
   registerConnection(userId: UserId, res: NodeResponse, options?: RegisterOptions): RegisteredConnectionHandle<Events> {
     return this.#hub.register(userId, res, options);
+  }
+
+  /**
+   * The same for servers that take a Fetch `Request` and give a `Response` (Hono, Next, Remix, Bun, Deno): makes a response
+   * whose body is a stream of this user. The client has left when the request's signal aborts or the body is cancelled.
+   *
+   * @param request - the Fetch request (Hono: `c.req.raw`)
+   * @returns the response to give back, also of a connection that was refused
+   * @throws {@link SSEKifyError} as {@link SSEKify.registerConnection}
+   *
+   * @example
+   * ```ts
+   * import { Hono } from 'hono';
+   * import { SSEKify } from 'ssekify';
+   *
+   * const sse = new SSEKify();
+   * const app = new Hono();
+   * app.get('/sse/:userId', (c) => sse.respond(c.req.raw, c.req.param('userId')));
+   * export default app;
+   * ```
+   */
+  respond(request: Request, userId: UserId, options?: RespondOptions<Events>): Response {
+    return this.#hub.respond(request, userId, options);
   }
 
   /**
@@ -172,6 +197,23 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
     options?: PublishOptions<Name>,
   ): Promise<PublishResult> {
     return this.#hub.publish(() => roomScope(checkRoom(room)), data, options);
+  }
+
+  /**
+   * Begins a piece of work whose output goes to one user, on whatever instance they are: any number of `progress` events,
+   * then one `done` or one `error`, as `{ requestId, phase, event: phase, type?, payload?, error? }`, published in order. Awaited,
+   * or by `pipe`, it keeps to the pace of the user's connections on this instance. In lossless mode a task that is begun again
+   * with the same `requestId` and items, after its instance died, repeats no event and leaves none out.
+   * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_OPTION`, `INVALID_EVENT`
+   *
+   * @example
+   * ```ts
+   * const task = sse.task('alice', { requestId: 'chat-1' });
+   * await task.pipe(model.stream(prompt, { signal: task.signal }));
+   * ```
+   */
+  task(userId: UserId, options: TaskOptions): Task {
+    return this.#hub.tasks.start(checkUserId(userId), options);
   }
 
   /**

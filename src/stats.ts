@@ -31,10 +31,10 @@ export interface SSEKifyStats {
   /** Gaps that clients were told of, by reason. */
   gaps: Record<GapReason, number>;
   /**
-   * Connections accepted, by how they are written to: `socket`, ready-made chunks straight to the socket (plain HTTP/1.1), or
-   * `response`, through the methods of the response (all others).
+   * Connections accepted, by how they are written to: `socket`, ready-made chunks straight to the socket (plain HTTP/1.1),
+   * `response`, through the methods of the response, or `web`, the body of a `Response` that `respond` made.
    */
-  sinks: { socket: number; response: number };
+  sinks: { socket: number; response: number; web: number };
   /** User and room buffers kept for replay now. */
   recentBuffers: number;
   /** Events kept for replay now. */
@@ -82,6 +82,12 @@ export class Counters {
     head: 0,
     duplicate: 0,
   };
-  readonly sinks = { socket: 0, response: 0 };
+  readonly sinks = { socket: 0, response: 0, web: 0 };
   readonly gaps: Record<GapReason, number> = { unknown: 0, evicted: 0, dropped: 0, reset: 0 };
+
+  /** Copies of what stands in `stats()` by these names. */
+  shown() {
+    const { refused, gaps, sinks, resumesFromMemory, resumesFromRedis, leftBehind, ...counters } = this;
+    return { ...counters, refused: { ...refused }, gaps: { ...gaps }, sinks: { ...sinks } };
+  }
 }

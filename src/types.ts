@@ -122,6 +122,12 @@ export interface RegisterOptions extends ConnectionOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** Options of one `respond` call. */
+export interface RespondOptions<Events extends object = UntypedEvents> extends RegisterOptions {
+  /** Is given the connection, before `respond` returns; of one that was refused an inert one. */
+  connected?: ((handle: RegisteredConnectionHandle<Events>) => void) | undefined;
+}
+
 /** Why a connection was refused. */
 export type RefusalReason = 'limit' | 'user-limit' | 'draining' | 'gone' | 'head' | 'duplicate';
 
@@ -148,6 +154,20 @@ export interface Gap {
    * too slow. `'reset'`: the log behind the hub began anew.
    */
   reason: GapReason;
+}
+
+/** What gives items, one after the other or as they come: an array, a generator, a stream. */
+export type Items = AsyncIterable<unknown> | Iterable<unknown>;
+
+/** Options of {@link RegisteredConnectionHandle.pipe}. */
+export interface PipeOptions<Name extends string = string> {
+  /** Name of the events; without one each is a `message`. */
+  event?: Name | undefined;
+  /**
+   * Send each item, which must then be a string, as it is and not as JSON.
+   * @defaultValue false
+   */
+  text?: boolean | undefined;
 }
 
 /** Options of {@link RegisteredConnectionHandle.join}. */
@@ -199,6 +219,23 @@ export interface RegisteredConnectionHandle<Events extends object = UntypedEvent
     data: EventData<Events, Name>,
     options?: SendOptions<Name> | undefined,
   ): boolean;
+  /**
+   * Sends each item of an iterable to this connection alone, as `send` does, at the client's pace: when half of its queue is
+   * full the iterable waits. Stops when the connection ends, and closes the iterable in any case.
+   * @returns how many items the connection accepted
+   * @throws what the iterable throws; {@link SSEKifyError} as `send`
+   *
+   * @example
+   * ```ts
+   * const handle = sse.registerConnection('alice', res);
+   * await handle.pipe(tokens, { event: 'token' });
+   * handle.close();
+   * ```
+   */
+  pipe<Name extends EventName<Events> = 'message'>(
+    items: Items,
+    options?: PipeOptions<Name> | undefined,
+  ): Promise<number>;
   /**
    * Sends a comment, which no event listener sees; each of its lines becomes a comment line.
    * @returns whether the connection accepted it

@@ -2,8 +2,7 @@ import type { Registration } from '../options.js';
 import type { RefusalReason } from '../types.js';
 import { type HeaderChange, STREAM_HEADERS } from '../wire/head.js';
 import type { Registry } from './registry.js';
-import { hadSink } from './sinks/node-sink.js';
-import { answer, isGone, type RawResponse, sendHead } from './sinks/response.js';
+import type { Exchange } from './sinks/exchange.js';
 
 /** What decides whether a connection is let in. */
 export interface AdmissionRules {
@@ -24,38 +23,38 @@ export function jitteredRetry(retryMs: number): number {
   return Math.min(Math.round(base * (1 + 2 * Math.random())), 2 ** 31 - 1);
 }
 
-/** Lets a response in, with its head sent, or refuses it: then it is answered, and nothing of it is kept. */
+/** Lets a request in, with its head sent, or refuses it: then it is answered, and nothing of it is kept. */
 export function admit(
   userId: string,
-  res: RawResponse,
+  exchange: Exchange,
   { settings, headers, signal }: Registration,
   { registry, draining, maxConnections, maxConnectionsPerUser }: AdmissionRules,
 ): RefusalReason | undefined {
   const streamHeaders = [...STREAM_HEADERS, ...headers];
-  if (isGone(res)) return 'gone';
-  if (hadSink(res)) return 'duplicate';
-  if (res.req?.method === 'HEAD') {
-    answer(res, 200, streamHeaders);
+  const refusal = exchange.refusal();
+  if (refusal !== undefined) return refusal;
+  if (exchange.headOnly) {
+    exchange.answer(200, streamHeaders);
     return 'head';
   }
   if (signal?.aborted === true) {
-    answer(res, 200, streamHeaders);
+    exchange.answer(200, streamHeaders);
     return 'gone';
   }
   const full = maxConnections !== undefined && registry.all.size >= maxConnections;
   if (draining || full) {
     // An EventSource takes any status but 200 as final, and would never come back.
-    answer(res, 200, streamHeaders, `retry: ${jitteredRetry(settings.retryMs)}\n\n`);
+    exchange.answer(200, streamHeaders, `retry: ${jitteredRetry(settings.retryMs)}\n\n`);
     return draining ? 'draining' : 'limit';
   }
   const own = registry.users.countOf(userId);
   if (maxConnectionsPerUser !== undefined && own >= maxConnectionsPerUser) {
     const retryAfter = { name: 'Retry-After', value: Math.ceil(jitteredRetry(settings.retryMs) / 1000) };
     // In a stream that has begun this would be read as a field.
-    const text = res.headersSent === true ? undefined : 'Too many connections of this user.\n';
-    answer(res, 429, [...headers, ...REFUSAL_HEADERS, retryAfter], text);
+    const text = exchange.begun ? undefined : 'Too many connections of this user.\n';
+    exchange.answer(429, [...headers, ...REFUSAL_HEADERS, retryAfter], text);
     return 'user-limit';
   }
-  sendHead(res, 200, streamHeaders);
+  exchange.begin(streamHeaders);
   return undefined;
 }

@@ -7,6 +7,7 @@ import type { Clock, Wakeable } from './clock.js';
 import type { Flushable, Flusher, Joiner } from './flusher.js';
 import { Progress } from './progress.js';
 import { LOSS, type PushOutcome, Queue } from './queue.js';
+import { relieve } from './relief.js';
 import type { ServedRooms } from './served-rooms.js';
 import type { Sink, SinkOwner } from './sinks/sink.js';
 
@@ -129,6 +130,12 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     return this.#backlog !== undefined;
   }
 
+  /** So much waits for its client that who sends more should wait, too. */
+  get crowded(): boolean {
+    if (!this.#stalled) return false;
+    return this.lagging || this.#queue?.isHalfFull(this.settings) === true;
+  }
+
   /** Reads a backlog first, as fast as its client takes it; then it is live. */
   follow(backlog: Backlog): void {
     if (this.#state !== 'open') return;
@@ -208,6 +215,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   drained(): void {
     this.#stalled = false;
     this.#progress = undefined;
+    relieve(this);
     if (this.#queue?.empty !== false && this.#rest === undefined) this.#caughtUp();
     if (this.#state === 'ending') this.#watchProgress();
     if (this.#queue !== undefined || this.lagging || this.#state === 'ending') this.#host.flusher.mark(this);
@@ -401,6 +409,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     this.#rest = undefined;
     this.#progress = undefined;
     this.#host.gone(this);
+    relieve(this);
   }
 }
 

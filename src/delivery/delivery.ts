@@ -8,6 +8,7 @@ import type { Connection, ConnectionHost } from './connection.js';
 import { Flusher } from './flusher.js';
 import type { History } from './history.js';
 import { Registry } from './registry.js';
+import { relieved } from './relief.js';
 import type { Scope } from './scope.js';
 
 /** What delivery is told by the class. */
@@ -20,6 +21,8 @@ export interface DeliveryParts {
   cursorMs: number | undefined;
   heartbeat(settings: ConnectionSettings): Frame;
   history(delivery: Delivery): History;
+  /** A user's connection ended. */
+  left(userId: string): void;
 }
 
 /** Records frames and fans them out. Nothing in here is awaited: that is why nothing is lost between replay and live. */
@@ -42,6 +45,20 @@ export class Delivery implements ConnectionHost {
     this.instanceId = parts.instanceId;
     this.cursorMs = parts.cursorMs;
     this.history = parts.history(this);
+  }
+
+  /** What is held now, as `stats()` tells it. */
+  get size() {
+    const { all, users, rooms } = this.registry;
+    const { buffers, items, bytes } = this.history.size;
+    return {
+      connections: all.size,
+      users: users.size,
+      rooms: rooms.size,
+      recentBuffers: buffers,
+      recentItems: items,
+      recentBytes: bytes,
+    };
   }
 
   /** The newest place in the send order. */
@@ -115,6 +132,18 @@ export class Delivery implements ConnectionHost {
     return true;
   }
 
+  /** Resolves when none of these has too much waiting, or the signal aborts; `undefined` when that is so now. */
+  roomIn(connections: Iterable<Connection>, signal: AbortSignal): Promise<void> | undefined {
+    const crowded = [...connections].filter((each) => each.crowded);
+    return crowded.length === 0 ? undefined : this.#relieved(crowded, signal);
+  }
+
+  async #relieved(crowded: readonly Connection[], signal: AbortSignal): Promise<void> {
+    for (const connection of crowded) {
+      while (connection.open && connection.crowded && !signal.aborted) await relieved(connection, signal);
+    }
+  }
+
   /** Cuts off all whose responses are not over. */
   destroyAll(): void {
     for (const connection of [...this.registry.all, ...this.#leaving]) connection.destroy();
@@ -169,6 +198,7 @@ export class Delivery implements ConnectionHost {
     if (reason === 'backpressure') counters.disconnectedByBackpressure += 1;
     if (reason === 'stalled') counters.disconnectedByStall += 1;
     const { userId, connId, connectedAt } = connection;
+    this.#parts.left(userId);
     reporter.tell('disconnect', () => ({
       userId,
       connId,

@@ -1,23 +1,32 @@
 import { flag, readOptions } from '../checks.js';
 import { SSEKifyError, show } from '../errors.js';
 import { checkRoom } from '../names.js';
+import { pump } from '../pump.js';
 import type {
   EventData,
   EventName,
+  Items,
   JoinOptions,
+  PipeOptions,
   RefusalReason,
   RegisteredConnectionHandle,
   RoomName,
   SendOptions,
 } from '../types.js';
+import { checkEvent } from '../wire/fields.js';
 import { encodeComment, type Frame } from '../wire/frame.js';
 import type { Connection } from './connection.js';
 import type { Delivery } from './delivery.js';
+import { relieved } from './relief.js';
 
 /** Makes the frame of an event that goes to one connection; `undefined` when its data was refused and reported. */
 export type LiveEncoder = (data: unknown, options: SendOptions | undefined) => Frame | undefined;
 
 const joinSchema = { replay: flag(false) };
+const pipeSchema = {
+  event: (value: unknown) => (value === undefined ? undefined : checkEvent(value)),
+  text: flag(false),
+};
 
 /** One connection, as the application sees it. */
 export class ConnectionHandle<Events extends object> implements RegisteredConnectionHandle<Events> {
@@ -75,6 +84,31 @@ export class ConnectionHandle<Events extends object> implements RegisteredConnec
     return frame !== undefined && this.#delivery.fanOut([this.#connection], frame) === 1;
   }
 
+  async pipe<Name extends EventName<Events> = 'message'>(
+    items: Items,
+    options?: PipeOptions<Name> | undefined,
+  ): Promise<number> {
+    const { event, text } = readOptions(pipeSchema, options, 'options');
+    const connection = this.#connection;
+    const over = new AbortController();
+    const untilGone = async () => {
+      while (connection.open && !over.signal.aborted) await relieved(connection, over.signal);
+      over.abort();
+    };
+    untilGone();
+    let sent = 0;
+    try {
+      await pump(items, over.signal, (item) => {
+        const frame = connection.open ? this.#encode(item, { event, text }) : undefined;
+        if (frame !== undefined && this.#delivery.fanOut([connection], frame) === 1) sent += 1;
+        return this.#delivery.roomIn([connection], over.signal);
+      });
+    } finally {
+      over.abort();
+    }
+    return sent;
+  }
+
   comment(text: string): boolean {
     if (typeof text !== 'string') {
       throw new SSEKifyError('INVALID_TEXT', `a comment is ${show(text)}: expected a string.`);
@@ -112,6 +146,12 @@ export class RefusedHandle<Events extends object> implements RegisteredConnectio
 
   send(): boolean {
     return false;
+  }
+
+  /** The iterable is closed, as when a client leaves. */
+  async pipe(items: Items): Promise<number> {
+    await pump(items, AbortSignal.abort(), () => undefined);
+    return 0;
   }
 
   comment(): boolean {

@@ -2,12 +2,10 @@ import type { Registration } from '../options.js';
 import type { Counters } from '../stats.js';
 import type { RefusalReason } from '../types.js';
 import { encodeRetry } from '../wire/frame.js';
-import { requestedEventId } from '../wire/head.js';
 import { type AdmissionRules, admit } from './admission.js';
 import { Connection } from './connection.js';
 import type { Delivery } from './delivery.js';
-import { NodeSink } from './sinks/node-sink.js';
-import type { RawResponse } from './sinks/response.js';
+import type { Exchange } from './sinks/exchange.js';
 
 /** How a request for a stream was answered. */
 export interface Received {
@@ -36,22 +34,22 @@ export class Reception {
     this.#limits = limits;
   }
 
-  receive(userId: string, res: RawResponse, registration: Registration): Received {
+  receive(userId: string, exchange: Exchange, registration: Registration): Received {
     const { settings, rooms, signal } = registration;
     const delivery = this.#delivery;
     // A heartbeat that cannot be encoded is an error here, and not when it is first due.
     delivery.heartbeat(settings);
-    const lastEventId = registration.lastEventId ?? requestedEventId(res.req);
+    const lastEventId = registration.lastEventId ?? exchange.lastEventId;
     const { maxConnections, maxConnectionsPerUser } = this.#limits;
     const rules = { registry: delivery.registry, draining: this.draining, maxConnections, maxConnectionsPerUser };
-    const refused = admit(userId, res, registration, rules);
+    const refused = admit(userId, exchange, registration, rules);
     if (refused !== undefined) return { lastEventId, refused };
 
     this.#connections += 1;
     const connection = new Connection(delivery, this.#connections, userId, settings, lastEventId);
-    const sink = new NodeSink(res, connection);
+    const sink = exchange.open(connection);
     connection.start(sink, encodeRetry(settings.retryMs));
-    this.#counters.sinks[sink.direct ? 'socket' : 'response'] += 1;
+    this.#counters.sinks[sink.kind] += 1;
     // A made-up response may fail at the first write.
     if (!connection.open) return { lastEventId, refused: 'gone' };
     delivery.enter(connection, lastEventId, rooms);

@@ -11,6 +11,7 @@ import { encodeEvent, encodeRetry, type Frame } from '../../src/wire/frame.js';
 
 /** Takes everything, and answers as it is told. */
 class FakeSink implements Sink {
+  readonly kind = 'response';
   text = '';
   takes = true;
   ended = false;

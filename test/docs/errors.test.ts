@@ -111,6 +111,11 @@ const CASES: Readonly<Record<SSEKifyErrorCode, () => unknown>> = {
         },
       },
     }),
+  async TASK_ENDED() {
+    const task = newHub().task('ann', { requestId: 'r1' });
+    await task.done();
+    return task.progress('too late').catch((error: unknown) => error);
+  },
   UNSUPPORTED: () => thrown(() => losslessHub().clearRecent()),
   async LISTENER_FAILED() {
     const sse = newHub();

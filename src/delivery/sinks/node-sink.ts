@@ -2,7 +2,7 @@ import { OutgoingMessage } from 'node:http';
 import type { Chunk } from '../chunk.js';
 import { chunkedSocketOf, framed, type ServerSocket } from './chunked-socket.js';
 import { type RawResponse, type RawSocket, socketOf, streamOf } from './response.js';
-import type { Sink, SinkOwner } from './sink.js';
+import type { Sink, SinkKind, SinkOwner } from './sink.js';
 
 /** RFC 9113, section 7. */
 const HTTP2_CANCEL = 8;
@@ -55,9 +55,8 @@ export class NodeSink implements Sink {
     if (this.#socket !== undefined) this.#attachTo(this.#socket);
   }
 
-  /** Whether it writes to the socket. */
-  get direct(): boolean {
-    return this.#direct !== undefined;
+  get kind(): SinkKind {
+    return this.#direct === undefined ? 'response' : 'socket';
   }
 
   write(chunk: Chunk): boolean {

@@ -8,8 +8,13 @@ export interface SinkOwner {
   closed(reason: 'client' | 'server' | 'error'): void;
 }
 
+/** How a connection is written to; see `stats().sinks`. */
+export type SinkKind = 'socket' | 'response' | 'web';
+
 /** The only thing that touches a response. */
 export interface Sink {
+  /** Known from the first write on. */
+  readonly kind: SinkKind;
   /**
    * Writes; the chunk is taken in any case.
    * @returns `false` when nothing more should be written before `drained`

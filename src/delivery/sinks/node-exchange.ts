@@ -1,0 +1,43 @@
+import { type HeaderChange, requestedEventId } from '../../wire/head.js';
+import type { Exchange } from './exchange.js';
+import { hadSink, NodeSink } from './node-sink.js';
+import { answer, isGone, type RawResponse, sendHead } from './response.js';
+import type { SinkOwner } from './sink.js';
+
+/** The response of a Node server. */
+export class NodeExchange implements Exchange {
+  readonly #res: RawResponse;
+
+  constructor(res: RawResponse) {
+    this.#res = res;
+  }
+
+  get headOnly(): boolean {
+    return this.#res.req?.method === 'HEAD';
+  }
+
+  get begun(): boolean {
+    return this.#res.headersSent === true;
+  }
+
+  get lastEventId(): string | undefined {
+    return requestedEventId(this.#res.req);
+  }
+
+  refusal(): 'gone' | 'duplicate' | undefined {
+    if (isGone(this.#res)) return 'gone';
+    return hadSink(this.#res) ? 'duplicate' : undefined;
+  }
+
+  begin(headers: readonly HeaderChange[]): void {
+    sendHead(this.#res, 200, headers);
+  }
+
+  answer(status: number, headers: readonly HeaderChange[], text?: string): void {
+    answer(this.#res, status, headers, text);
+  }
+
+  open(owner: SinkOwner): NodeSink {
+    return new NodeSink(this.#res, owner);
+  }
+}

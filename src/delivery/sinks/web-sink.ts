@@ -1,0 +1,130 @@
+import type { Chunk } from '../chunk.js';
+import type { Sink, SinkOwner } from './sink.js';
+
+/** What may wait for a reader before it counts as behind, as in Node's own streams. */
+const HIGH_WATER_BYTES = 16 * 1024;
+
+/**
+ * Writes to the body of a web-standard response. The stream asks for each piece when its reader wants one, so that what the
+ * reader has taken is known exactly.
+ * @see https://streams.spec.whatwg.org/#rs-class
+ */
+export class WebSink implements Sink {
+  readonly kind = 'web';
+  readonly body: ReadableStream<Uint8Array>;
+  readonly #owner: SinkOwner;
+  #controller: ReadableByteStreamController | undefined;
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #takenBytes = 0;
+  /** The reader waits. */
+  #wanted: (() => void) | undefined;
+  #full = false;
+  #ending = false;
+  #over = false;
+
+  constructor(owner: SinkOwner) {
+    this.#owner = owner;
+    this.body = new ReadableStream({
+      type: 'bytes',
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      pull: () => this.#pull(),
+      cancel: () => this.#finish('client'),
+    });
+  }
+
+  write(chunk: Chunk): boolean {
+    return this.writeBytes(chunk.bytes);
+  }
+
+  writeBytes(bytes: Uint8Array): boolean {
+    if (this.#over || this.#ending) return true;
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.byteLength;
+    this.#give();
+    if (this.#waitingBytes < HIGH_WATER_BYTES) return true;
+    this.#full = true;
+    return false;
+  }
+
+  end(): void {
+    if (this.#over || this.#ending) return;
+    this.#ending = true;
+    this.#give();
+  }
+
+  destroy(): void {
+    if (this.#over) return;
+    this.#controller?.error(new Error('the stream was cut off'));
+    this.#finish('server');
+  }
+
+  /** The client has left, as the request's signal tells. */
+  abort(): void {
+    if (this.#over) return;
+    this.#controller?.error(new Error('the client has left'));
+    this.#finish('client');
+  }
+
+  progress(): string {
+    return String(this.#takenBytes);
+  }
+
+  detach(): void {
+    this.#waiting = [];
+  }
+
+  #pull(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wanted = resolve;
+      this.#give();
+    });
+  }
+
+  /** Gives a waiting reader all there is, or the end. */
+  #give(): void {
+    const wanted = this.#wanted;
+    if (wanted === undefined || this.#over) return;
+    const [first] = this.#waiting;
+    if (first === undefined) {
+      if (!this.#ending) return;
+      this.#controller?.close();
+      // A reader that brought its own buffer is answered only then.
+      this.#controller?.byobRequest?.respond(0);
+      this.#finish('server');
+      return;
+    }
+    this.#wanted = undefined;
+    // The stream takes the memory it is given, and chunks are shared.
+    this.#controller?.enqueue(
+      this.#waiting.length === 1 ? new Uint8Array(first) : joined(this.#waiting, this.#waitingBytes),
+    );
+    this.#takenBytes += this.#waitingBytes;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    wanted();
+    if (!this.#full) return;
+    this.#full = false;
+    this.#owner.drained();
+  }
+
+  #finish(reason: 'client' | 'server'): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#waiting = [];
+    this.#wanted?.();
+    this.#owner.closed(reason);
+  }
+}
+
+function joined(pieces: readonly Uint8Array[], byteLength: number): Uint8Array {
+  const all = new Uint8Array(byteLength);
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.byteLength;
+  }
+  return all;
+}

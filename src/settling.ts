@@ -1,0 +1,16 @@
+/** Waits for something, and no longer than that. */
+export async function within(ms: number, something: Promise<unknown> | undefined): Promise<void> {
+  if (something === undefined) return;
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([something, over]);
+  clearTimeout(timer);
+}
+
+/** A rejection that nobody awaits must not end the process. */
+export function harmless<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => undefined);
+  return promise;
+}

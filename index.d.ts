@@ -537,6 +537,10 @@ interface MessageSentInfo {
   room?: string | undefined;
   count: number;
 }
+/** Payload of `'room-created'` and `'room-removed'`. */
+interface RoomInfo {
+  room: string;
+}
 /** Options of `publishClose`. */
 interface CloseOptions {
   /** Told to the client before its connection ends, as `{ reason }` in an event named `server:close`. Default: no event. */
@@ -702,6 +706,10 @@ interface SSEKifyEventMap<Events extends object = UntypedEvents> {
   publish: [envelope: Envelope];
   /** An event was given to connections of this instance. */
   'message-sent': [info: MessageSentInfo];
+  /** A room of this instance has its first connection. */
+  'room-created': [info: RoomInfo];
+  /** A room of this instance has no connection any more, and has not had one for its `emptyTimeoutMs`. */
+  'room-removed': [info: RoomInfo];
   /** A client was told of a gap. */
   gap: [info: GapInfo];
   /** Something went wrong that no call could throw; without a listener nothing is thrown. */
@@ -820,6 +828,8 @@ interface SSEKifyOptions {
    * @defaultValue 20
    */
   recentBufferSize?: number | undefined;
+  /** How rooms are kept: one set for all, or a function that is asked for each by its name. Default: as users are. */
+  roomOptions?: RoomOptions | ((room: string) => RoomOptions | undefined) | undefined;
   /**
    * Milliseconds after its last event when a user's or room's buffer is dropped; `0` = never.
    * @defaultValue 1800000 (30 minutes)
@@ -863,6 +873,16 @@ interface SSEKifyOptions {
    * @defaultValue 'server:gap'
    */
   gapEvent?: string | false | undefined;
+}
+/** How a room is kept. */
+interface RoomOptions {
+  /** Events kept of the room for replay; `0` keeps none. Default: `recentBufferSize`. Not in lossless mode. */
+  historySize?: number | undefined;
+  /**
+   * Milliseconds after its last connection left when the room is removed, with its history (which in lossless mode stays);
+   * `0` = at once. Default: the room is removed at once, and its history kept as long as a user's.
+   */
+  emptyTimeoutMs?: number | undefined;
 }
 
 /** Where a task is. */
@@ -1192,7 +1212,9 @@ export {
   type RegisterOptions,
   type RegisteredConnectionHandle,
   type RespondOptions,
+  type RoomInfo,
   type RoomName,
+  type RoomOptions,
   SSEKify,
   SSEKifyError,
   type SSEKifyErrorCode,

@@ -1,7 +1,7 @@
 import type { Envelope } from './cluster/envelope.js';
 import { SSEKifyError } from './errors.js';
 import type { Counters } from './stats.js';
-import type { ConnectInfo, DisconnectInfo, GapInfo, MessageSentInfo, Scope, UntypedEvents } from './types.js';
+import type { ConnectInfo, DisconnectInfo, GapInfo, MessageSentInfo, RoomInfo, Scope, UntypedEvents } from './types.js';
 
 /** The events of a hub, with what their listeners get. */
 export interface SSEKifyEventMap<Events extends object = UntypedEvents> {
@@ -13,6 +13,10 @@ export interface SSEKifyEventMap<Events extends object = UntypedEvents> {
   publish: [envelope: Envelope];
   /** An event was given to connections of this instance. */
   'message-sent': [info: MessageSentInfo];
+  /** A room of this instance has its first connection. */
+  'room-created': [info: RoomInfo];
+  /** A room of this instance has no connection any more, and has not had one for its `emptyTimeoutMs`. */
+  'room-removed': [info: RoomInfo];
   /** A client was told of a gap. */
   gap: [info: GapInfo];
   /** Something went wrong that no call could throw; without a listener nothing is thrown. */

@@ -29,7 +29,14 @@ import { SSEKifyError, show } from './errors.js';
 import { type Emitter, Reporter, sentInfo } from './events.js';
 import { Lossless } from './lossless.js';
 import { checkUserId } from './names.js';
-import { type HubSettings, placesIds, type Registration, readHubOptions, registrationReader } from './options.js';
+import {
+  type HubSettings,
+  placesIds,
+  type Registration,
+  readHubOptions,
+  registrationReader,
+  saferRoomOptions,
+} from './options.js';
 import { openPubSub } from './pub-sub.js';
 import { harmless, within } from './settling.js';
 import { createInstanceId, timestampIds } from './stamp/ids.js';
@@ -86,6 +93,7 @@ export class Hub implements BusHost {
     if (source !== undefined) settings.seq.frameIdPolicy = 'none';
     this.#readRegistration = registrationReader(settings);
     this.#reporter = new Reporter(emitter, this.#counters);
+    settings.roomOptions = saferRoomOptions(settings.roomOptions, (error) => this.error(error));
     this.#stamper = new Stamper(settings, this.#instanceId, () => this.#clock.now());
     this.#seeNumber = foreignNumbers(this.#stamper, settings.enableSeq, settings.seq.fieldName);
     this.#placedIds = placesIds(settings) ? new PlacedIds(this.#instanceId) : undefined;
@@ -99,6 +107,7 @@ export class Hub implements BusHost {
       cursorMs: source === undefined ? undefined : source.settings.windowMs / 4,
       heartbeat: (connectionSettings) => heartbeats.of(connectionSettings),
       history: (delivery) => this.#openHistory(settings, source, delivery),
+      roomSettings: settings.roomOptions,
       left: (userId) => this.tasks.left(userId),
     });
     this.tasks = new Tasks({

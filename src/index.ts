@@ -15,7 +15,7 @@ export type { NumberedPublish, NumberedResult, RedisLike } from './cluster/redis
 export type { NodeResponse } from './delivery/sinks/response.js';
 export type { PublishOutcome, SSEKifyErrorCode, SSEKifyErrorDetails } from './errors.js';
 export type { SSEKifyEventMap } from './events.js';
-export type { SSEKifyOptions } from './options.js';
+export type { RoomOptions, SSEKifyOptions } from './options.js';
 export type { KeyValue } from './stamp/key-value.js';
 export type { AutoFieldSource, AutoFieldsOptions, FrameIdFunction, SeqOptions } from './stamp/options.js';
 export type { SSEKifyStats } from './stats.js';
@@ -45,6 +45,7 @@ export type {
   RegisteredConnectionHandle,
   RegisterOptions,
   RespondOptions,
+  RoomInfo,
   RoomName,
   ScopeKind,
   SendOptions,

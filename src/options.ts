@@ -1,6 +1,18 @@
-import { type Check, flag, integer, isRecord, milliseconds, oneOf, readOptions, refuse, text } from './checks.js';
+import {
+  type Check,
+  flag,
+  integer,
+  isRecord,
+  milliseconds,
+  oneOf,
+  readOptions,
+  refuse,
+  text,
+  type Values,
+} from './checks.js';
 import { RedisStreamAdapter } from './cluster/log/redis-stream.js';
 import { isRedisLike, type RedisLike } from './cluster/redis-like.js';
+import { SSEKifyError, show } from './errors.js';
 import { checkRoom } from './names.js';
 import type { AutoFieldsOptions, SeqOptions } from './stamp/options.js';
 import { autoFieldsSchema, seqSchema } from './stamp/options.js';
@@ -44,6 +56,8 @@ export interface SSEKifyOptions {
    * @defaultValue 20
    */
   recentBufferSize?: number | undefined;
+  /** How rooms are kept: one set for all, or a function that is asked for each by its name. Default: as users are. */
+  roomOptions?: RoomOptions | ((room: string) => RoomOptions | undefined) | undefined;
   /**
    * Milliseconds after its last event when a user's or room's buffer is dropped; `0` = never.
    * @defaultValue 1800000 (30 minutes)
@@ -87,6 +101,17 @@ export interface SSEKifyOptions {
    * @defaultValue 'server:gap'
    */
   gapEvent?: string | false | undefined;
+}
+
+/** How a room is kept. */
+export interface RoomOptions {
+  /** Events kept of the room for replay; `0` keeps none. Default: `recentBufferSize`. Not in lossless mode. */
+  historySize?: number | undefined;
+  /**
+   * Milliseconds after its last connection left when the room is removed, with its history (which in lossless mode stays);
+   * `0` = at once. Default: the room is removed at once, and its history kept as long as a user's.
+   */
+  emptyTimeoutMs?: number | undefined;
 }
 
 const EVENT_NAME = 'a non-empty string without CR, LF or NUL';
@@ -143,6 +168,17 @@ const redis: Check<RedisLike | RedisStreamAdapter | string | undefined> = (value
   return refuse(name, value, 'a redis:// or rediss:// URL, an adapter (publish, subscribe, on), or nothing');
 };
 
+const roomSchema = { historySize: integer(undefined, 0), emptyTimeoutMs: milliseconds(undefined) };
+
+/** How one room is kept, checked. */
+export type RoomSettings = Values<typeof roomSchema>;
+
+const roomOptions: Check<(room: string) => RoomSettings> = (value, name) => {
+  if (typeof value === 'function') return (room) => readOptions(roomSchema, value(room), `${name}(${show(room)})`);
+  const settings = readOptions(roomSchema, value, name);
+  return () => settings;
+};
+
 /** What every connection is run by, complete. Connections without options of their own share the hub's object. */
 export interface ConnectionSettings {
   keepAliveMs: number;
@@ -174,6 +210,7 @@ const hubSchema = {
   retryMs: milliseconds(2000),
   connection: (value: unknown) => value,
   recentBufferSize: integer(20, 0),
+  roomOptions,
   recentTTLMs: milliseconds(30 * 60_000),
   recentMaxUsers: integer(10_000, 0),
   recentMaxBytes: integer(64 * 1024 * 1024, 0),
@@ -249,3 +286,20 @@ export function registrationReader(hub: HubSettings): (options: unknown) => Regi
 /** Whether no id comes from elsewhere, of a channel or of a store of numbers, and all that are given are of one kind. */
 export const placesIds = ({ redis, seq }: HubSettings): boolean =>
   redis === undefined && (seq.redis ?? undefined) === undefined && seq.frameIdPolicy === 'timestamp';
+
+/** Asks how a room is kept; a function that fails is reported, and the room kept as others are. */
+export function saferRoomOptions(
+  ask: (room: string) => RoomSettings,
+  report: (error: SSEKifyError) => void,
+): (room: string) => RoomSettings {
+  return (room) => {
+    try {
+      return ask(room);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const message = `options.roomOptions failed: ${why}`;
+      report(cause instanceof SSEKifyError ? cause : new SSEKifyError('INVALID_OPTION', message, { cause }));
+      return { historySize: undefined, emptyTimeoutMs: undefined };
+    }
+  };
+}

@@ -288,6 +288,11 @@ export interface MessageSentInfo {
   count: number;
 }
 
+/** Payload of `'room-created'` and `'room-removed'`. */
+export interface RoomInfo {
+  room: string;
+}
+
 /** Options of `publishClose`. */
 export interface CloseOptions {
   /** Told to the client before its connection ends, as `{ reason }` in an event named `server:close`. Default: no event. */

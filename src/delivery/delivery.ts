@@ -1,5 +1,5 @@
 import type { Reporter } from '../events.js';
-import type { ConnectionSettings } from '../options.js';
+import type { ConnectionSettings, RoomSettings } from '../options.js';
 import type { Counters } from '../stats.js';
 import type { DisconnectReason, GapReason } from '../types.js';
 import { encodeEvent, type Frame } from '../wire/frame.js';
@@ -9,7 +9,8 @@ import { Flusher } from './flusher.js';
 import type { History } from './history.js';
 import { Registry } from './registry.js';
 import { relieved } from './relief.js';
-import type { Scope } from './scope.js';
+import { Rooms } from './rooms.js';
+import { roomScope, type Scope } from './scope.js';
 
 /** What delivery is told by the class. */
 export interface DeliveryParts {
@@ -21,6 +22,7 @@ export interface DeliveryParts {
   cursorMs: number | undefined;
   heartbeat(settings: ConnectionSettings): Frame;
   history(delivery: Delivery): History;
+  roomSettings(room: string): RoomSettings;
   /** A user's connection ended. */
   left(userId: string): void;
 }
@@ -30,6 +32,7 @@ export class Delivery implements ConnectionHost {
   readonly registry = new Registry();
   readonly flusher = new Flusher();
   readonly history: History;
+  readonly rooms: Rooms;
   readonly clock: Clock;
   readonly instanceId: string;
   readonly cursorMs: number | undefined;
@@ -45,6 +48,12 @@ export class Delivery implements ConnectionHost {
     this.instanceId = parts.instanceId;
     this.cursorMs = parts.cursorMs;
     this.history = parts.history(this);
+    this.rooms = new Rooms({
+      clock: parts.clock,
+      emptyTimeoutMs: (room) => parts.roomSettings(room).emptyTimeoutMs,
+      forget: (room) => this.history.forget(roomScope(room)),
+      tell: (event, room) => parts.reporter.tell(event, () => ({ room })),
+    });
   }
 
   /** What is held now, as `stats()` tells it. */
@@ -112,23 +121,26 @@ export class Delivery implements ConnectionHost {
   /** Takes a connection in: what it missed first, then it is live, with nothing in between. */
   enter(connection: Connection, lastEventId: string | undefined, rooms: readonly string[]): void {
     this.registry.add(connection);
-    for (const room of rooms) this.registry.join(connection, room);
+    const opened = rooms.filter((room) => this.registry.join(connection, room) === 'opened');
     const gap = this.history.enter(connection, lastEventId);
     if (gap !== undefined) this.#tellGap(connection, lastEventId ?? '', gap);
+    for (const room of opened) this.rooms.opened(room);
   }
 
   join(connection: Connection, room: string, lastEventId: string | undefined, replay: boolean): boolean {
     if (!connection.open || connection.rooms?.has(room) === true) return false;
     const gap = this.history.join(connection, room, lastEventId, replay);
-    this.registry.join(connection, room);
+    const opened = this.registry.join(connection, room) === 'opened';
     // Only now: listeners may send to the room.
     if (gap !== undefined) this.#tellGap(connection, lastEventId ?? '', gap);
+    if (opened) this.rooms.opened(room);
     return true;
   }
 
   leave(connection: Connection, room: string): boolean {
     if (!this.registry.leave(connection, room)) return false;
     this.history.leave(connection, room);
+    if (this.registry.rooms.countOf(room) === 0) this.rooms.emptied(room);
     return true;
   }
 
@@ -192,6 +204,7 @@ export class Delivery implements ConnectionHost {
   left(connection: Connection, reason: DisconnectReason): void {
     const { counters, reporter } = this.#parts;
     if (!this.registry.all.has(connection)) return;
+    const { rooms = [] } = connection;
     this.registry.remove(connection);
     this.#leaving.add(connection);
     this.history.left(connection);
@@ -205,6 +218,7 @@ export class Delivery implements ConnectionHost {
       reason,
       durationMs: Math.round(this.clock.now() - connectedAt),
     }));
+    for (const room of rooms) if (this.registry.rooms.countOf(room) === 0) this.rooms.emptied(room);
   }
 
   gone(connection: Connection): void {

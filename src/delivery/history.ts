@@ -19,6 +19,8 @@ export interface History {
   left(connection: Connection): void;
   /** Events of a scope, or all, are forgotten. @throws SSEKifyError when this history is not this instance's alone */
   clear(scope: Scope | undefined): void;
+  /** A scope's events are not needed any more. */
+  forget(scope: Scope): void;
   /** Events were lost, or came in another order than the channel's. */
   tear(): void;
   /** Whether a connection that cannot take a frame may be left behind, since it can read it later. @returns whether it was */

@@ -30,11 +30,13 @@ export class Members {
     return members instanceof Set ? members.size : 1;
   }
 
-  add(name: string, connection: Connection): void {
+  /** @returns whether it is the only one */
+  add(name: string, connection: Connection): boolean {
     const members = this.#named.get(name);
     if (members === undefined) this.#named.set(name, connection);
     else if (members instanceof Set) members.add(connection);
     else this.#named.set(name, new Set([members, connection]));
+    return members === undefined;
   }
 
   remove(name: string, connection: Connection): void {

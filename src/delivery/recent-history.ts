@@ -13,7 +13,7 @@ import { ServedRooms } from './served-rooms.js';
 
 /** What it has to work with. */
 export interface RecentHistoryParts {
-  settings: Pick<HubSettings, 'recentBufferSize' | 'recentTTLMs' | 'recentMaxUsers' | 'recentMaxBytes'>;
+  settings: Pick<HubSettings, 'roomOptions' | 'recentBufferSize' | 'recentTTLMs' | 'recentMaxUsers' | 'recentMaxBytes'>;
   delivery: Delivery;
   counters: Counters;
   instanceId: string;
@@ -34,7 +34,8 @@ export class RecentHistory implements History {
     this.#parts = parts;
     const { settings, delivery, placedIds } = parts;
     const limits = {
-      maxItems: settings.recentBufferSize,
+      maxItems: ({ kind, name }: Scope) =>
+        (kind === 'room' ? settings.roomOptions(name).historySize : undefined) ?? settings.recentBufferSize,
       ttlMs: settings.recentTTLMs,
       maxScopes: settings.recentMaxUsers,
       maxBytes: settings.recentMaxBytes,
@@ -52,6 +53,10 @@ export class RecentHistory implements History {
   }
 
   clear(scope: Scope | undefined): void {
+    this.#replay.clear(scope);
+  }
+
+  forget(scope: Scope): void {
     this.#replay.clear(scope);
   }
 

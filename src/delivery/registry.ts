@@ -24,13 +24,12 @@ export class Registry {
     connection.rooms = undefined;
   }
 
-  /** @returns whether it was not in the room yet */
-  join(connection: Connection, room: string): boolean {
+  /** @returns `false` when it was in the room already, and whether it is the first there */
+  join(connection: Connection, room: string): 'opened' | 'joined' | false {
     connection.rooms ??= new Set();
     if (connection.rooms.has(room)) return false;
     connection.rooms.add(room);
-    this.rooms.add(room, connection);
-    return true;
+    return this.rooms.add(room, connection) ? 'opened' : 'joined';
   }
 
   /** @returns whether it was in the room */

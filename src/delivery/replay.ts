@@ -3,12 +3,12 @@ import type { Clock, Wakeable } from './clock.js';
 import { Dormant, type Loss } from './dormant.js';
 import { type PlaceOf, PositionIndex } from './position-index.js';
 import { type Evicted, RecentFrames } from './recent-frames.js';
-import type { Scope } from './scope.js';
+import { EVERYONE, type Scope } from './scope.js';
 
 /** Bounds of what is kept. */
 export interface ReplayLimits {
-  /** Events per scope. */
-  maxItems: number;
+  /** Events a scope keeps. */
+  maxItems(scope: Scope): number;
   /** Idle time after which a user's or room's buffer goes; 0 = never. */
   ttlMs: number;
   /** User and room buffers. */
@@ -28,14 +28,16 @@ export interface Missed {
 /** What one scope has kept; a link of the list that runs from the least recently used to the most. */
 class RecentBuffer {
   readonly scope: Scope;
+  readonly maxItems: number;
   readonly frames: RecentFrames;
   readonly lost: Loss;
   usedAt = 0;
   older: RecentBuffer | undefined;
   newer: RecentBuffer | undefined;
 
-  constructor(scope: Scope, lost: Loss) {
+  constructor(scope: Scope, maxItems: number, lost: Loss) {
     this.scope = scope;
+    this.maxItems = maxItems;
     // Those of a room or of everyone are read by many at once.
     this.frames = new RecentFrames(scope.kind === 'user');
     this.lost = lost;
@@ -50,7 +52,7 @@ export class Replay implements Wakeable {
   readonly #clock: Clock;
   readonly #index: PositionIndex;
   /** Everyone's buffer is in no list: it is neither dropped when idle nor when others are used more. */
-  readonly #everyone = new RecentBuffer({ kind: 'all' }, { id: undefined, order: 0, unique: false });
+  readonly #everyone: RecentBuffer;
   readonly #buffers = { user: new Map<string, RecentBuffer>(), room: new Map<string, RecentBuffer>() };
   readonly #dormant = { user: new Dormant(), room: new Dormant() };
   #leastUsed: RecentBuffer | undefined;
@@ -64,6 +66,8 @@ export class Replay implements Wakeable {
     this.#index = new PositionIndex(placeOf);
     this.#limits = limits;
     this.#clock = clock;
+    const nothing = { id: undefined, order: 0, unique: false };
+    this.#everyone = new RecentBuffer(EVERYONE, limits.maxItems(EVERYONE), nothing);
   }
 
   /** What is kept now. */
@@ -84,7 +88,7 @@ export class Replay implements Wakeable {
     this.#bytes += frame.byteLength;
     // It could not stay anyway; everyone else's events are not to go for it.
     if (frame.byteLength > this.#limits.maxBytes) this.#empty(buffer);
-    if (buffer.frames.length > this.#limits.maxItems) this.#evictOldest(buffer);
+    if (buffer.frames.length > buffer.maxItems) this.#evictOldest(buffer);
     const { user, room } = this.#buffers;
     while (this.#leastUsed !== undefined && user.size + room.size > this.#limits.maxScopes) this.#drop(this.#leastUsed);
     while (this.#bytes > this.#limits.maxBytes) this.#evictOldest(this.#leastUsed ?? this.#everyone);
@@ -169,7 +173,7 @@ export class Replay implements Wakeable {
     if (scope.kind === 'all') return this.#everyone;
     let buffer = this.#buffers[scope.kind].get(scope.name);
     if (buffer === undefined) {
-      buffer = new RecentBuffer(scope, this.#dormant[scope.kind].wake(scope.name));
+      buffer = new RecentBuffer(scope, this.#limits.maxItems(scope), this.#dormant[scope.kind].wake(scope.name));
       this.#buffers[scope.kind].set(scope.name, buffer);
     } else {
       this.#unlink(buffer);

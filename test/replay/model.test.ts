@@ -64,7 +64,7 @@ it('gives exactly what was missed or says that something is lost, in any interle
     fc.property(limits, steps, ({ recentBufferSize, recentMaxUsers, recentMaxBytes }, all) => {
       const clock = new Clock();
       const bounds: ReplayLimits = {
-        maxItems: recentBufferSize,
+        maxItems: () => recentBufferSize,
         maxScopes: recentMaxUsers,
         maxBytes: recentMaxBytes,
         ttlMs: 0,
@@ -204,7 +204,7 @@ it('gives real clients exactly what they missed, or a gap', async () => {
 it('signals no false gap to quiet users while others churn the buffers', () => {
   const clock = new Clock();
   atEnd(() => clock.stop());
-  const replay = new Replay({ maxItems: 20, maxScopes: 10_000, maxBytes: 64 * 1024 * 1024, ttlMs: 0 }, clock);
+  const replay = new Replay({ maxItems: () => 20, maxScopes: 10_000, maxBytes: 64 * 1024 * 1024, ttlMs: 0 }, clock);
   let order = 0;
   const record = (to: Scope) => {
     order += 1;

@@ -160,6 +160,9 @@ export class LogFeed implements History {
     return true;
   }
 
+  /** A room's events leave with the log's window, like all others. */
+  forget(): void {}
+
   /** An event of the log is lost here only with its entry, which the log tells of. */
   tear(): void {}
 

@@ -1,0 +1,127 @@
+import { expect, it } from 'vitest';
+import { SSEKify, type SSEKifyOptions } from '../../src/index.js';
+import { openStream } from '../helpers/client.js';
+import { collect, next } from '../helpers/emitted.js';
+import { MadeUpResponse } from '../helpers/made-up-response.js';
+import { endWithTest, serveHub } from '../helpers/server.js';
+
+function hub(options: SSEKifyOptions = {}) {
+  const sse = new SSEKify({ keepAliveMs: 0, ...options });
+  endWithTest(sse);
+  const events: string[] = [];
+  sse.on('room-created', ({ room }) => events.push(`+${room}`));
+  sse.on('room-removed', ({ room }) => events.push(`-${room}`));
+  const connect = (rooms: string[], userId = 'ann') => {
+    const response = new MadeUpResponse();
+    return sse.registerConnection(userId, response.asResponse(), { rooms });
+  };
+  return { sse, events, connect };
+}
+
+it('tells when a room gets its first connection and when it loses its last', () => {
+  const { sse, events, connect } = hub();
+  const first = connect(['a', 'b', 'a']);
+  const second = connect(['a'], 'bob');
+  expect(events).toEqual(['+a', '+b']);
+  first.leave('a');
+  first.join('c');
+  first.join('c');
+  expect(events).toEqual(['+a', '+b', '+c']);
+  second.leave('a');
+  expect(events.slice(3)).toEqual(['-a']);
+  first.close();
+  expect(events.slice(4).sort()).toEqual(['-b', '-c']);
+  expect(sse.getRooms()).toEqual([]);
+});
+
+it('lets listeners leave and join rooms', () => {
+  const { sse, events, connect } = hub();
+  sse.on('room-created', ({ room }) => {
+    if (room === 'lobby') handle.join('annex');
+  });
+  const handle = connect([]);
+  handle.join('lobby');
+  expect(events).toEqual(['+lobby', '+annex']);
+  expect(handle.rooms).toEqual(['lobby', 'annex']);
+});
+
+it('keeps an empty room for its time, and removes it with its history', async () => {
+  const { sse, url } = await serveHub({ hub: { roomOptions: { emptyTimeoutMs: 2000 } }, register: { rooms: ['r'] } });
+  const created = collect(sse, 'room-created');
+  const removed = collect(sse, 'room-removed');
+  const member = await openStream(`${url}/ann`);
+  sse.sendToRoom('r', 'one');
+  await member.received(1);
+  const { lastEventId } = member;
+  member.close();
+  await next(sse, 'disconnect');
+  sse.sendToRoom('r', 'two');
+  const back = await openStream(`${url}/ann`, { lastEventId });
+  expect((await back.received(1)).map(({ data }) => data)).toEqual(['"two"']);
+  expect(created).toHaveLength(1);
+  expect(removed).toEqual([]);
+  back.close();
+  expect(await next(sse, 'room-removed')).toEqual({ room: 'r' });
+  const later = await openStream(`${url}/ann`, { lastEventId });
+  expect(JSON.parse((await later.event('server:gap')).data)).toEqual({ lastEventId, reason: 'evicted' });
+  expect(created).toHaveLength(2);
+});
+
+it('removes a room at once, with its history, when its time is 0', async () => {
+  const { sse, url } = await serveHub({ hub: { roomOptions: { emptyTimeoutMs: 0 } }, register: { rooms: ['r'] } });
+  const member = await openStream(`${url}/ann`);
+  sse.sendToRoom('r', 'one');
+  await member.received(1);
+  const removed = next(sse, 'room-removed');
+  member.close();
+  await removed;
+  expect(sse.stats().recentItems).toBe(0);
+});
+
+it('gives a newcomer with a position what the room said since', async () => {
+  const { sse, url } = await serveHub({ register: { rooms: ['r'] } });
+  const member = await openStream(`${url}/ann`);
+  for (const text of ['one', 'two', 'three']) sse.sendToRoom('r', text);
+  const [first] = await member.received(3);
+  const newcomer = await openStream(`${url}/newcomer`, { lastEventId: first?.id ?? '' });
+  expect((await newcomer.received(2)).map(({ data }) => data)).toEqual(['"two"', '"three"']);
+});
+
+it('keeps as many events of a room as was said for it', () => {
+  const { sse } = hub({
+    recentBufferSize: 5,
+    roomOptions: (room) => (room === 'big' ? { historySize: 50 } : room === 'none' ? { historySize: 0 } : undefined),
+  });
+  const kept = (room: string) => {
+    sse.clearRecent();
+    for (let sent = 0; sent < 60; sent += 1) sse.sendToRoom(room, sent);
+    return sse.stats().recentItems;
+  };
+  expect([kept('big'), kept('none'), kept('other')]).toEqual([50, 0, 5]);
+});
+
+it('reports a function that fails or gives nonsense, and goes on', () => {
+  const { sse, events, connect } = hub({
+    roomOptions: (room) => {
+      if (room === 'throws') throw new TypeError('not today');
+      return { historySize: -1 };
+    },
+  });
+  const errors = collect(sse, 'error');
+  const handle = connect(['throws', 'nonsense']);
+  expect(sse.sendToRoom('throws', 1)).toBe(1);
+  expect(sse.sendToRoom('nonsense', 1)).toBe(1);
+  handle.close();
+  expect(events.slice(2).sort()).toEqual(['-nonsense', '-throws']);
+  expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(['INVALID_OPTION']));
+  expect(errors.map(({ message }) => message).join()).toMatch(
+    /roomOptions.*not today.*roomOptions\("nonsense"\)\.historySize is -1/,
+  );
+});
+
+it.each([{ historySize: -1 }, { emptyTimeoutMs: 1.5 }, { emptyTimeoutMs: 2 ** 31 }, { size: 3 }, 7])(
+  'refuses the room options %j',
+  (roomOptions) => {
+    expect(() => new SSEKify({ roomOptions: roomOptions as never })).toThrow(/options\.roomOptions/);
+  },
+);

@@ -20,11 +20,17 @@ export class Gate {
     this.#early.fail(new ChannelError('there is no connection to Redis', 'refused'));
   }
 
-  async pass<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+  pass<Answer>(call: () => Promise<unknown>, read: (answer: unknown) => Answer): Promise<Answer> {
+    let answer: Promise<unknown>;
     try {
-      return await (this.#open ? call() : this.#early.later(call));
+      answer = this.#open ? call() : this.#early.later(call);
     } catch (error) {
-      throw channelError(error);
+      answer = Promise.reject(error);
     }
+    return answer.then(read, fail);
   }
+}
+
+function fail(cause: unknown): never {
+  throw channelError(cause);
 }

@@ -1,5 +1,4 @@
-import { ChannelError, channelError } from './channel-error.js';
-import { EarlyCalls } from './early-calls.js';
+import { Gate } from './gate.js';
 import type { Link } from './link.js';
 import type { NumberedPublish, NumberedResult, RedisLike } from './redis-like.js';
 import { numberedArguments, numberedResult, PUBLISH_AT_SLOT, PUBLISH_NUMBERED, slotKey } from './script.js';
@@ -16,11 +15,9 @@ export interface ClosableAdapter extends RedisLike {
 export class RedisAdapter implements ClosableAdapter {
   readonly #publisher: Link;
   readonly #subscriber: Link;
-  readonly #early = new EarlyCalls();
+  readonly #gate = new Gate();
   readonly #subscriptions: Subscriptions;
   readonly #watchdog: Watchdog;
-  /** The publishing connection is usable. */
-  #ready = false;
   readonly #errorListeners = new Set<(error: unknown) => void>();
   readonly #messageListeners = new Set<(channel: string, message: string) => void>();
 
@@ -45,7 +42,7 @@ export class RedisAdapter implements ClosableAdapter {
   }
 
   publish(channel: string, message: string): Promise<unknown> {
-    return this.#send(
+    return this.#gate.pass(
       () =>
         this.#publisher.cluster
           ? this.#publisher.call('EVAL', PUBLISH_AT_SLOT, '1', slotKey(channel, 'order'), channel, message)
@@ -57,7 +54,7 @@ export class RedisAdapter implements ClosableAdapter {
   publishNumbered(channel: string, publish: NumberedPublish): Promise<NumberedResult> {
     const key = this.#publisher.cluster ? slotKey(channel, publish.key) : publish.key;
     const args = ['1', key, ...numberedArguments(channel, publish)];
-    return this.#send(() => this.#publisher.call('EVAL', PUBLISH_NUMBERED, ...args), numberedResult);
+    return this.#gate.pass(() => this.#publisher.call('EVAL', PUBLISH_NUMBERED, ...args), numberedResult);
   }
 
   subscribe(channel: string): Promise<unknown> {
@@ -93,15 +90,15 @@ export class RedisAdapter implements ClosableAdapter {
   }
 
   incr(key: string): Promise<number> {
-    return this.#send(() => this.#publisher.call('INCR', key), Number);
+    return this.#gate.pass(() => this.#publisher.call('INCR', key), Number);
   }
 
   expire(key: string, seconds: number): Promise<unknown> {
-    return this.#send(() => this.#publisher.call('EXPIRE', key, String(seconds)), asItIs);
+    return this.#gate.pass(() => this.#publisher.call('EXPIRE', key, String(seconds)), asItIs);
   }
 
   pexpire(key: string, milliseconds: number): Promise<unknown> {
-    return this.#send(() => this.#publisher.call('PEXPIRE', key, String(milliseconds)), asItIs);
+    return this.#gate.pass(() => this.#publisher.call('PEXPIRE', key, String(milliseconds)), asItIs);
   }
 
   async close(): Promise<void> {
@@ -113,31 +110,14 @@ export class RedisAdapter implements ClosableAdapter {
   }
 
   #begin(): void {
-    this.#ready = true;
-    this.#early.run();
+    this.#gate.open();
     this.#subscriptions.publishing = true;
   }
 
   #lose(): void {
-    this.#ready = false;
     this.#subscriptions.publishing = false;
-    this.#early.fail(new ChannelError('there is no connection to Redis', 'refused'));
-  }
-
-  /** Calls now; or, while the very first connection is still being made, as soon as it is there; or not at all. */
-  #send<Answer>(call: () => Promise<unknown>, read: (answer: unknown) => Answer): Promise<Answer> {
-    let answer: Promise<unknown>;
-    try {
-      answer = this.#ready ? call() : this.#early.later(call);
-    } catch (error) {
-      answer = Promise.reject(error);
-    }
-    return answer.then(read, fail);
+    this.#gate.shut();
   }
 }
 
 const asItIs = (answer: unknown) => answer;
-
-function fail(cause: unknown): never {
-  throw channelError(cause);
-}

@@ -129,9 +129,8 @@ export class LogBus implements Wakeable {
     const limits = [known, knownMs, String(maxEvents), String(windowMs)];
     const numbering = [startAt, floor, ttlMs, expected ?? ''].map(String);
     const args = [...keys, ...limits, before, after, key === undefined ? '' : '1', ...numbering];
-    const appending = this.#gate.pass(() => this.#link.call('EVAL', APPEND, '4', ...args));
-    const answer = await this.#answers.within(this.#kept(appending));
-    const appended = readAppended(answer);
+    const appending = this.#gate.pass(() => this.#link.call('EVAL', APPEND, '4', ...args), readAppended);
+    const appended = await this.#answers.within(this.#replicas === undefined ? appending : this.#kept(appending));
     if (appended.id !== undefined) this.#counters.published += 1;
     return appended;
   }
@@ -168,10 +167,10 @@ export class LogBus implements Wakeable {
   }
 
   /** With durability an answer counts only once a replica has what was written before it. */
-  async #kept(appending: Promise<unknown>): Promise<unknown> {
-    const answer = await appending;
+  async #kept(appending: Promise<Appended>): Promise<Appended> {
+    const appended = await appending;
     await this.#replicas?.have();
-    return answer;
+    return appended;
   }
 
   #tick(): void {

@@ -59,6 +59,13 @@ function bodyOf({ body }) {
 }
 exports.bodyOf = bodyOf;
 
+/** The `userId` of the body. */
+exports.userIdIn = (req) => {
+  const { userId } = bodyOf(req);
+  if ((typeof userId === 'string' && userId !== '') || Number.isFinite(userId)) return userId;
+  throw problem(400, 'userId is missing: expected a non-empty string');
+};
+
 /** The body as `{ event?, data }`. */
 function eventIn(req) {
   const body = bodyOf(req);

@@ -2,14 +2,12 @@
 const { randomUUID } = require('node:crypto');
 const { setTimeout: wait } = require('node:timers/promises');
 const { number } = require('./config');
-const { bodyOf, openStream, problem } = require('./app');
-
-const isUserId = (value) => (typeof value === 'string' && value !== '') || Number.isFinite(value);
+const { bodyOf, openStream, problem, userIdIn } = require('./app');
 
 /** The job in a body: `{ userId, text, requestId? }`. */
 function jobIn(req) {
-  const { userId, text, requestId } = bodyOf(req);
-  if (!isUserId(userId)) throw problem(400, 'userId is missing: expected a non-empty string');
+  const userId = userIdIn(req);
+  const { text, requestId } = bodyOf(req);
   if (typeof text !== 'string') throw problem(400, 'text is missing: expected a string');
   return { userId, text, requestId };
 }

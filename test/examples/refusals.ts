@@ -28,14 +28,22 @@ async function expectRefused(what: string, status: number, url: string, options?
   expect(answer.json(), what).toMatchObject({ error: expect.any(String) });
 }
 
-/** Sends what routes that take a body must refuse, and `also` what this one must. */
-export async function expectBadBodiesRefused(url: string, also: readonly unknown[] = []): Promise<void> {
-  for (const [what, status, options] of [...BAD_BODIES, ...BODIES_WITHOUT_MEMBERS]) {
-    await expectRefused(`${what} to ${url}`, status, url, { ...options, method: 'POST' });
-  }
+/** Sends what routes that take a body must refuse, and `also` what this one must; `credentials` are headers. */
+export async function expectBadBodiesRefused(
+  url: string,
+  also: readonly unknown[] = [],
+  credentials: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const post = (what: string, status: number, { headers, ...rest }: RequestOptions) =>
+    expectRefused(`${what} to ${url}`, status, url, {
+      ...rest,
+      headers: { ...headers, ...credentials },
+      method: 'POST',
+    });
+  for (const [what, status, options] of [...BAD_BODIES, ...BODIES_WITHOUT_MEMBERS]) await post(what, status, options);
   for (const value of also) {
     const body = JSON.stringify(value);
-    await expectRefused(`${body} to ${url}`, 400, url, { method: 'POST', headers: json, body });
+    await post(body, 400, { headers: json, body });
   }
 }
 

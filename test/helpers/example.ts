@@ -112,10 +112,10 @@ export function request(url: string, { method = 'GET', headers = {}, body }: Req
 }
 
 /** Posts a value as JSON. */
-export function postJson(url: string, value: unknown): Promise<Answer> {
+export function postJson(url: string, value: unknown, headers: http.OutgoingHttpHeaders = {}): Promise<Answer> {
   return request(url, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
+    headers: { 'Content-Type': 'application/json', ...headers },
     body: JSON.stringify(value),
   });
 }

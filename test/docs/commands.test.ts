@@ -1,9 +1,6 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { readFileSync } from 'node:fs';
 import { Cluster } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { createIORedisAdapter, createNodeRedisAdapter } from '../../src/index.js';
@@ -12,6 +9,7 @@ import { openStream } from '../helpers/client.js';
 import { startCluster } from '../helpers/cluster.js';
 import { collect } from '../helpers/emitted.js';
 import { program, skipping } from '../helpers/programs.js';
+import { startNginx } from '../helpers/proxy-program.js';
 import { freePort, startRedis } from '../helpers/redis.js';
 import { serveHub } from '../helpers/server.js';
 import { blockNamed, codeIn, ROOT, readDocument } from './markdown.js';
@@ -40,23 +38,15 @@ describe.skipIf(nginx.skip)('nginx as the README configures it', () => {
   it('lets events through at once', async () => {
     const { sse, port, handle } = await serveHub();
     const proxyPort = await freePort();
-    const dir = mkdtempSync(path.join(tmpdir(), 'ssekify-nginx-'));
     const location = blockNamed('nginx').code.replace('127.0.0.1:3000', `127.0.0.1:${port}`);
     expect(location).not.toContain(':3000');
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-      .map((each) => `${each}_temp_path ${dir}/${each};`)
-      .join('\n');
-    writeFileSync(
-      path.join(dir, 'nginx.conf'),
-      `daemon off;\nmaster_process off;\npid ${dir}/pid;\nerror_log ${dir}/error.log;\nevents {}\nhttp {\n${temporary}
-access_log off;\nserver {\nlisten 127.0.0.1:${proxyPort};\n${location}\n}\n}\n`,
-    );
-    const child = spawn(nginx.path, ['-e', `${dir}/error.log`, '-p', dir, '-c', 'nginx.conf'], { stdio: 'ignore' });
-    atEnd(async () => {
-      await end(child);
-      rmSync(dir, { recursive: true, force: true });
+    await startNginx(nginx.path, proxyPort, (dir) => {
+      const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+        .map((each) => `${each}_temp_path ${dir}/${each};`)
+        .join('\n');
+      return `master_process off;\npid ${dir}/pid;\nerror_log ${dir}/error.log;\nevents {}\nhttp {\n${temporary}
+access_log off;\nserver {\nlisten 127.0.0.1:${proxyPort};\n${location}\n}\n}\n`;
     });
-    await listening(proxyPort, child);
     const client = await openStream(`http://127.0.0.1:${proxyPort}/sse`);
     await handle(0);
     sse.sendToAll('through');
@@ -173,22 +163,3 @@ describe.skipIf(redisServer.skip)('Redis as the README says', () => {
     expect(errors).toEqual([]);
   });
 });
-
-/** Resolves when somebody listens on the port; a server says in no other way that it is up. */
-async function listening(port: number, child: ChildProcess): Promise<void> {
-  for (;;) {
-    if (child.exitCode !== null) throw new Error(`it ended with code ${child.exitCode}`);
-    const socket = net.connect(port, '127.0.0.1');
-    const up = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    });
-    socket.destroy();
-    if (up) return;
-  }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGKILL');
-  await once(child, 'close');
-}

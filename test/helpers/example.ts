@@ -22,16 +22,23 @@ const CLEAN: Environment = { REDIS_URL: undefined, SSE_CHANNEL: undefined };
 
 /** Runs an npm script of this package, as its documentation says, and waits for the line with its address. */
 export function startScript(script: string, env: Environment = {}): Promise<Example> {
-  return start('npm', ['run', script], env);
+  return startCommand('npm', ['run', script], env);
 }
 
 /** Runs a file with node, where what counts is how that very process ends; npm ends in its own way. */
 export function startFile(file: string, env: Environment = {}): Promise<Example> {
-  return start(process.execPath, [file], env);
+  return startCommand(process.execPath, [file], env);
 }
 
-async function start(command: string, args: readonly string[], env: Environment): Promise<Example> {
+/** Runs any command that prints the address it listens on, in this folder or another. */
+export async function startCommand(
+  command: string,
+  args: readonly string[],
+  env: Environment,
+  cwd = process.cwd(),
+): Promise<Example> {
   const child = spawn(command, args, {
+    cwd,
     env: { ...process.env, ...CLEAN, PORT: '0', ...env },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -24,7 +24,7 @@ export interface Program {
  * Where it is missing, one line says that the file's tests are skipped. In CI nothing may be skipped: there it throws,
  * and `.ci/run` is where the program gets installed.
  */
-export function program(name: 'chromium' | 'redis-server' | 'nginx'): Program {
+export function program(name: 'chromium' | 'redis-server' | 'nginx' | 'caddy'): Program {
   const found = (ALIASES[name] ?? [name]).map(find).find((each) => each !== undefined);
   if (found !== undefined) return { path: found, skip: false };
   skipping(`${name} is not installed`);

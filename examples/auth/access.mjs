@@ -12,7 +12,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export function openUntil(sse, userId, res, expiresAtMs) {
   const leftMs = Math.min(Math.max(Math.floor(expiresAtMs - Date.now()), 1), LONGEST_TIMER_MS);
   const handle = sse.registerConnection(userId, res, { maxLifetimeMs: leftMs });
-  handle.send({ userId: handle.userId, expiresAt: new Date(expiresAtMs).toISOString() }, { event: 'live' });
+  handle.send({ userId: handle.userId, expiresAt: new Date(expiresAtMs).toISOString() }, { event: 'expires' });
   return handle;
 }
 

@@ -64,7 +64,7 @@ sweeping.unref();
 
 app.serve({
   name: 'ssekify with a session cookie',
-  ownPort: 3011,
+  ownPort: 3102,
   addRoutes(routes) {
     routes.use(cors);
     // A demo asks for no password.

@@ -44,7 +44,7 @@ const sse = app.createHub();
 
 app.serve({
   name: 'ssekify with a JWT',
-  ownPort: 3010,
+  ownPort: 3101,
   addRoutes(routes) {
     // A demo asks for no password. What your application gives after a login stands in place of this token.
     routes.post('/login', async (req, res) => {

@@ -41,7 +41,7 @@ const sse = app.createHub();
 
 app.serve({
   name: 'ssekify with signed links',
-  ownPort: 3012,
+  ownPort: 3103,
   addRoutes(routes) {
     // For the backend alone. It may as well sign the links itself.
     routes.post('/links', (req, res) => {

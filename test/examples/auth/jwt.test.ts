@@ -50,7 +50,9 @@ it('lets in who has a stream token, as the user it names and nobody else', async
   expect(JSON.parse((await ann.event('news')).data)).toBe(1);
   await postJson(`${example.url}/notify`, { event: 'news', data: 2 }, bobs);
   await bob.event('news');
-  expect(bob.events.map(({ event, data }) => [event, JSON.parse(data)]).slice(1)).toEqual([['news', 2]]);
+  expect(bob.events.map(({ event }) => event)).toEqual(['live', 'expires', 'news']);
+  expect(JSON.parse((await bob.event('expires')).data)).toMatchObject({ userId: 'bob' });
+  expect(JSON.parse((await bob.event('news')).data)).toBe(2);
   expect(example.output).not.toContain(token);
 });
 

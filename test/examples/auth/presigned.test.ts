@@ -36,7 +36,7 @@ it.each(['ann', 'a&userId=bob', 'ünï 🦊', '__proto__'])('lets in who has a l
   );
   expect(answer.status).toBe(200);
   await stream.event('news');
-  expect(JSON.parse(stream.events[0]?.data ?? '')).toMatchObject({ userId });
+  expect(JSON.parse((await stream.event('expires')).data)).toMatchObject({ userId });
 });
 
 it('refuses links that were changed, and the user ids that are none', async () => {

@@ -12,8 +12,12 @@ module.exports = class Boot {
     coreMiddleware.splice(coreMiddleware.indexOf('bodyParser'), 0, 'jsonErrors');
   }
 
+  createHub() {
+    return createHub();
+  }
+
   async didLoad() {
-    this.app.sse = createHub();
+    this.app.sse = this.createHub();
     // Egg listens for one SIGTERM, its master's. A terminal, and whoever signals a whole group, reaches the worker too;
     // a second signal must not cut short what the first has begun.
     for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => undefined);

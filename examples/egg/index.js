@@ -1,28 +1,3 @@
-/** Starts Egg as `egg-scripts` does: a master, an agent, and a worker that answers. */
-const { once } = require('node:events');
-const net = require('node:net');
-const { startCluster } = require('egg');
-const { port } = require('../hub');
+const { start } = require('./start');
 
-// The master waits for its agent for the whole of this time, which is 5 s unless it is told otherwise.
-process.env.EGG_AGENT_CLOSE_TIMEOUT ??= '500';
-
-/** Egg's master takes no port 0, which asks for a free one. */
-async function freePort() {
-  const server = net.createServer().listen(0);
-  await once(server, 'listening');
-  const own = server.address().port;
-  server.close();
-  await once(server, 'close');
-  return own;
-}
-
-async function start() {
-  const own = port(7001) || (await freePort());
-  // Of several workers each has a hub of its own, with the streams that it was given: only what is published by way
-  // of Redis reaches them all.
-  await startCluster({ baseDir: __dirname, workers: 1, port: own });
-  console.log(`ssekify with Egg: http://localhost:${own}`);
-}
-
-start();
+start({ name: 'ssekify with Egg', baseDir: __dirname, ownPort: 7001 });

@@ -57,17 +57,23 @@ function read(received) {
 
 const isFor = (data) => typeof data === 'object' && data !== null && Object.hasOwn(data, 'userId');
 
-exports.addBridgeRoutes = (app, { sse, upstream, counts }) => {
-  app.get('/sse', (req, res) => openStream(sse, req, res));
+/** How a bridge is, as the status and body of an answer. */
+function healthOf({ sse, upstream, counts }) {
+  const status = upstream.status();
+  // Closed is as it should be when nobody is there; to be lost, or not there yet, is not.
+  const isWell = status.state === 'open' || status.state === 'closed';
+  const { connections } = sse.stats();
+  return {
+    status: isWell ? 200 : 503,
+    body: { status: isWell ? 'ok' : 'degraded', upstream: status, connections, ...counts },
+  };
+}
+exports.healthOf = healthOf;
+
+exports.addBridgeRoutes = (app, bridge) => {
+  app.get('/sse', (req, res) => openStream(bridge.sse, req, res));
   app.get('/health', (_req, res) => {
-    const status = upstream.status();
-    // Closed is as it should be when nobody is there; to be lost, or not there yet, is not.
-    const isWell = status.state === 'open' || status.state === 'closed';
-    res.status(isWell ? 200 : 503).json({
-      status: isWell ? 'ok' : 'degraded',
-      upstream: status,
-      connections: sse.stats().connections,
-      ...counts,
-    });
+    const { status, body } = healthOf(bridge);
+    res.status(status).json(body);
   });
 };

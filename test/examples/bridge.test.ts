@@ -11,7 +11,7 @@ import { expectBadUsersRefused, expectCleanEnd, liveStream } from './refusals.js
 
 type Environment = Readonly<Record<string, string>>;
 
-async function startBridge(kind: 'basic' | 'lazy', url: string, env: Environment = {}): Promise<Example> {
+async function startBridge(kind: 'basic' | 'lazy' | 'egg', url: string, env: Environment = {}): Promise<Example> {
   const example = await startScript(`dev:bridge:${kind}`, { PY_SSE_URL: url, UPSTREAM_RETRY_MS: '50', ...env });
   atEnd(example.stop);
   return example;
@@ -38,10 +38,10 @@ const areConsecutive = (numbers: number[]) =>
 
 const python = lacksUpstream();
 
-describe.skipIf(python)('npm run dev:bridge:basic', () => {
+describe.skipIf(python).each(['basic', 'egg'] as const)('npm run dev:bridge:%s', (kind) => {
   it('is connected before anybody listens, and passes on to everyone', async () => {
     const upstream = await startUpstream();
-    const bridge = await startBridge('basic', upstream.url);
+    const bridge = await startBridge(kind, upstream.url);
     await isOpen(bridge);
     expect(await upstream.streams()).toBe(1);
     const [ann, bob] = [
@@ -57,7 +57,7 @@ describe.skipIf(python)('npm run dev:bridge:basic', () => {
 
   it('sends to the user of UPSTREAM_TO alone, whom the upstream names', async () => {
     const upstream = await startUpstream();
-    const bridge = await startBridge('basic', upstream.url, { UPSTREAM_TO: 'ann' });
+    const bridge = await startBridge(kind, upstream.url, { UPSTREAM_TO: 'ann' });
     const [bob, ann] = [
       await liveStream(`${bridge.url}/sse?userId=bob`),
       await liveStream(`${bridge.url}/sse?userId=ann`),
@@ -69,7 +69,7 @@ describe.skipIf(python)('npm run dev:bridge:basic', () => {
 
   it('misses nothing while the upstream is away and its own connection is lost', async () => {
     const upstream = await startUpstream();
-    const bridge = await startBridge('basic', upstream.url);
+    const bridge = await startBridge(kind, upstream.url);
     const ann = await liveStream(`${bridge.url}/sse?userId=ann`);
     await hasTicks(ann, 3);
     await upstream.kill();
@@ -93,7 +93,7 @@ describe.skipIf(python)('npm run dev:bridge:basic', () => {
     atEnd(() => rm(dir, { recursive: true, force: true }));
     const file = join(dir, 'token');
     await writeFile(file, 'wrong-s3cret\n');
-    const bridge = await startBridge('basic', `${upstream.url}?key=url-s3cret`, { UPSTREAM_TOKEN_FILE: file });
+    const bridge = await startBridge(kind, `${upstream.url}?key=url-s3cret`, { UPSTREAM_TOKEN_FILE: file });
     await expect.poll(async () => (await health(bridge)).upstream).toMatchObject({ problem: 'HTTP 401' });
     await writeFile(file, 'right-s3cret\n');
     await isOpen(bridge);
@@ -101,6 +101,13 @@ describe.skipIf(python)('npm run dev:bridge:basic', () => {
     expect(bridge.output + (await request(`${bridge.url}/health`)).text).not.toContain('s3cret');
   });
 
+  it('refuses streams without a user', async () => {
+    const bridge = await startBridge(kind, 'http://127.0.0.1:1/');
+    await expectBadUsersRefused(`${bridge.url}/sse`);
+  });
+});
+
+describe('a bridge', () => {
   it.each(['http://', 'http://ann:s3cret@localhost:1/', ':s3cret'])(
     'does not start with the URL %s, nor shows it',
     async (url) => {
@@ -109,9 +116,7 @@ describe.skipIf(python)('npm run dev:bridge:basic', () => {
       expect(failure).not.toContain('s3cret');
     },
   );
-});
 
-describe('a bridge', () => {
   it('drops what is for a user that is none, and passes on text that is no JSON', async () => {
     const source = await serve((_req, res) => {
       res.writeHead(200, { 'Content-Type': 'text/event-stream' });
@@ -144,7 +149,7 @@ describe('a bridge', () => {
     });
     const bridge = await startBridge('lazy', source.url);
     await expectBadUsersRefused(`${bridge.url}/sse`);
-    for (const file of ['bridge-basic.js', 'bridge-lazy.js']) {
+    for (const file of ['bridge-basic.js', 'bridge-lazy.js', '../egg-bridge/index.js']) {
       await expectCleanEnd(file, { PY_SSE_URL: source.url }, '/sse?userId=ann');
     }
   });

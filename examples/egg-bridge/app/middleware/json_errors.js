@@ -1,0 +1,1 @@
+module.exports = require('../../../egg/app/middleware/json_errors');

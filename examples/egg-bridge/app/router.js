@@ -1,0 +1,4 @@
+module.exports = ({ router, controller }) => {
+  router.get('/sse', controller.bridge.stream);
+  router.get('/health', controller.bridge.health);
+};

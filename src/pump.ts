@@ -1,8 +1,24 @@
+import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
+import { isRecord, refuse } from './checks.js';
 import type { Items } from './types.js';
 
 /** Items that are taken in one go, so that an iterable which never waits leaves the event loop to others. */
 const ITEMS_PER_TURN = 16;
+
+/** Where items come from, whatever kind of iterable they are in. */
+interface Source {
+  next(): Promise<IteratorResult<unknown>>;
+  /** Ends it early. */
+  close(): unknown;
+}
+
+/** @throws SSEKifyError `INVALID_OPTION` */
+export function checkItems(items: unknown): void {
+  const object = Object(items);
+  const methods = [Symbol.asyncIterator, Symbol.iterator].map((name) => typeof Reflect.get(object, name));
+  if (!methods.includes('function')) refuse('items', items, 'an iterable or async iterable');
+}
 
 /**
  * Takes items until there are no more or the signal aborts, and closes the iterable in any case.
@@ -13,7 +29,7 @@ export async function pump(
   signal: AbortSignal,
   take: (item: unknown) => Promise<unknown> | undefined,
 ): Promise<void> {
-  const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+  const source = sourceOf(items);
   let stop: () => void = () => undefined;
   const onAbort = () => stop();
   signal.addEventListener('abort', onAbort);
@@ -21,7 +37,10 @@ export async function pump(
   const next = () =>
     new Promise<IteratorResult<unknown> | undefined>((resolve, reject) => {
       stop = () => resolve(undefined);
-      Promise.resolve(iterator.next()).then(resolve, reject);
+      source.next().then((result) => {
+        if (isRecord(result)) resolve(result);
+        else reject(new TypeError('the iterator gave no object'));
+      }, reject);
     });
   let open = true;
   try {
@@ -29,19 +48,54 @@ export async function pump(
       // What ends or throws closes itself.
       open = false;
       const result = await next();
-      if (result?.done === true) return;
-      open = true;
-      if (result === undefined) return;
+      open = result?.done !== true;
+      if (result === undefined || !open || signal.aborted) return;
       await take(result.value);
       if (taken % ITEMS_PER_TURN === 0) await setImmediate();
     }
   } finally {
     signal.removeEventListener('abort', onAbort);
-    // A generator that is waiting answers only when it goes on; nobody waits for that.
-    if (open) closing(iterator).catch(() => undefined);
+    // What is waiting may answer late, or never; nobody waits for that, and how it fails is its own affair.
+    if (open) closing(source).catch(() => undefined);
   }
 }
 
-async function closing(iterator: AsyncIterator<unknown> | Iterator<unknown>): Promise<void> {
-  await iterator.return?.();
+async function closing(source: Pick<Source, 'close'>): Promise<void> {
+  await source.close();
+}
+
+function sourceOf(items: Items): Source {
+  if (items instanceof ReadableStream) {
+    // Its iterator would cancel only after the read that waits; so would the one of a Node stream.
+    const reader = items.getReader();
+    return { next: () => reader.read(), close: () => reader.cancel() };
+  }
+  if (!isAsync(items)) return syncSource(items[Symbol.iterator]());
+  const iterator = items[Symbol.asyncIterator]();
+  const close = () => {
+    const closed = iterator.return?.();
+    if (items instanceof Readable) items.destroy();
+    return closed;
+  };
+  return { next: async () => iterator.next(), close };
+}
+
+/** As `for await` does, it waits for promises among the items. */
+function syncSource(iterator: Iterator<unknown>): Source {
+  const close = () => iterator.return?.();
+  const next = async () => {
+    const result = iterator.next();
+    if (!isRecord(result) || result.done === true) return result;
+    try {
+      return { value: await result.value };
+    } catch (error) {
+      closing({ close }).catch(() => undefined);
+      throw error;
+    }
+  };
+  return { next, close };
+}
+
+function isAsync(items: Items): items is AsyncIterable<unknown> {
+  return typeof Reflect.get(Object(items), Symbol.asyncIterator) === 'function';
 }

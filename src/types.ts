@@ -220,10 +220,10 @@ export interface RegisteredConnectionHandle<Events extends object = UntypedEvent
     options?: SendOptions<Name> | undefined,
   ): boolean;
   /**
-   * Sends each item of an iterable to this connection alone, as `send` does, at the client's pace: when half of its queue is
-   * full the iterable waits. Stops when the connection ends, and closes the iterable in any case.
+   * Sends each item of an iterable to this connection alone, as `send` does, at the client's pace: while the client is behind
+   * the iterable waits. Stops when the connection ends, and closes the iterable in any case.
    * @returns how many items the connection accepted
-   * @throws what the iterable throws; {@link SSEKifyError} as `send`
+   * @throws what the iterable throws; {@link SSEKifyError} `INVALID_OPTION`, also for what is no iterable, and as `send`
    *
    * @example
    * ```ts

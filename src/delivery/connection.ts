@@ -69,6 +69,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   #state: 'open' | 'ending' | 'ended' = 'open';
   /** Frames of this tick for a client that keeps up. */
   #fresh: Frame | Frame[] | undefined;
+  #freshBytes = 0;
   /** What waits for a client that is behind. */
   #queue: Queue | undefined;
   /** What is left of a frame larger than one write to a client that is behind. */
@@ -130,10 +131,12 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     return this.#backlog !== undefined;
   }
 
-  /** So much waits for its client that who sends more should wait, too. */
+  /** Its client is behind, or was sent as much in this tick as its queue could hold: who can wait should send no more now. */
   get crowded(): boolean {
-    if (!this.#stalled) return false;
-    return this.lagging || this.#queue?.isHalfFull(this.settings) === true;
+    if (this.#behind) return true;
+    if (this.#fresh === undefined) return false;
+    const items = this.#fresh instanceof Frame ? 1 : this.#fresh.length;
+    return items >= this.settings.maxQueueItems || this.#freshBytes >= this.settings.maxQueueBytes;
   }
 
   /** Reads a backlog first, as fast as its client takes it; then it is live. */
@@ -161,12 +164,11 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     if (this.#behind) {
       const outcome = this.#enqueue(frame);
       if (outcome !== 'accepted') return outcome;
-    } else if (this.#fresh === undefined) {
-      this.#fresh = frame;
-    } else if (this.#fresh instanceof Frame) {
-      this.#fresh = [this.#fresh, frame];
     } else {
-      this.#fresh.push(frame);
+      this.#freshBytes += frame.byteLength;
+      if (this.#fresh === undefined) this.#fresh = frame;
+      else if (this.#fresh instanceof Frame) this.#fresh = [this.#fresh, frame];
+      else this.#fresh.push(frame);
     }
     if (frame.hasId) this.#cursor = frame.order;
     if (!this.#stalled) this.#host.flusher.mark(this);
@@ -215,8 +217,8 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   drained(): void {
     this.#stalled = false;
     this.#progress = undefined;
-    relieve(this);
     if (this.#queue?.empty !== false && this.#rest === undefined) this.#caughtUp();
+    if (!this.crowded) relieve(this);
     if (this.#state === 'ending') this.#watchProgress();
     if (this.#queue !== undefined || this.lagging || this.#state === 'ending') this.#host.flusher.mark(this);
   }
@@ -244,6 +246,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     }
     if (this.#backlog !== undefined && this.#state === 'open' && !this.#stalled) this.#read(this.#backlog);
     if (this.#state === 'ending' && this.#queue === undefined && !this.#stalled) this.#sink?.end();
+    if (!this.crowded) relieve(this);
   }
 
   wake(now: number): number | undefined {
@@ -308,6 +311,7 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   #takeFresh(): Frame | Frame[] | undefined {
     const fresh = this.#fresh;
     this.#fresh = undefined;
+    this.#freshBytes = 0;
     return fresh;
   }
 
@@ -409,7 +413,6 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     this.#rest = undefined;
     this.#progress = undefined;
     this.#host.gone(this);
-    relieve(this);
   }
 }
 

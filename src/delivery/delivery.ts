@@ -8,7 +8,7 @@ import type { Connection, ConnectionHost } from './connection.js';
 import { Flusher } from './flusher.js';
 import type { History } from './history.js';
 import { Registry } from './registry.js';
-import { relieved } from './relief.js';
+import { relieve, relieved } from './relief.js';
 import { Rooms } from './rooms.js';
 import { roomScope, type Scope } from './scope.js';
 
@@ -144,15 +144,17 @@ export class Delivery implements ConnectionHost {
     return true;
   }
 
-  /** Resolves when none of these has too much waiting, or the signal aborts; `undefined` when that is so now. */
-  roomIn(connections: Iterable<Connection>, signal: AbortSignal): Promise<void> | undefined {
-    const crowded = [...connections].filter((each) => each.crowded);
-    return crowded.length === 0 ? undefined : this.#relieved(crowded, signal);
+  /** Resolves when all of these can take more, or the signal aborts; `undefined` when they can now. */
+  roomIn(who: Connection | Set<Connection> | undefined, signal: AbortSignal): Promise<void> | undefined {
+    const crowded = crowdedOf(who);
+    return crowded === undefined ? undefined : this.#roomIn(crowded, who, signal);
   }
 
-  async #relieved(crowded: readonly Connection[], signal: AbortSignal): Promise<void> {
-    for (const connection of crowded) {
-      while (connection.open && connection.crowded && !signal.aborted) await relieved(connection, signal);
+  async #roomIn(first: Connection, who: Connection | Set<Connection> | undefined, signal: AbortSignal): Promise<void> {
+    let crowded: Connection | undefined = first;
+    while (crowded !== undefined && !signal.aborted) {
+      await relieved(crowded, signal);
+      crowded = crowdedOf(who);
     }
   }
 
@@ -208,6 +210,7 @@ export class Delivery implements ConnectionHost {
     this.registry.remove(connection);
     this.#leaving.add(connection);
     this.history.left(connection);
+    relieve(connection);
     if (reason === 'backpressure') counters.disconnectedByBackpressure += 1;
     if (reason === 'stalled') counters.disconnectedByStall += 1;
     const { userId, connId, connectedAt } = connection;
@@ -237,4 +240,12 @@ export class Delivery implements ConnectionHost {
     this.#parts.counters.gaps[reason] += 1;
     this.#parts.reporter.tell('gap', () => ({ userId, connId, lastEventId, reason }));
   }
+}
+
+/** The first of these that can take no more of what is published now. */
+function crowdedOf(who: Connection | Set<Connection> | undefined): Connection | undefined {
+  for (const connection of who instanceof Set ? who : who === undefined ? [] : [who]) {
+    if (connection.open && (connection.crowded || connection.lagging)) return connection;
+  }
+  return undefined;
 }

@@ -1,7 +1,7 @@
 import { flag, readOptions } from '../checks.js';
 import { SSEKifyError, show } from '../errors.js';
 import { checkRoom } from '../names.js';
-import { pump } from '../pump.js';
+import { checkItems, pump } from '../pump.js';
 import type {
   EventData,
   EventName,
@@ -88,6 +88,7 @@ export class ConnectionHandle<Events extends object> implements RegisteredConnec
     items: Items,
     options?: PipeOptions<Name> | undefined,
   ): Promise<number> {
+    checkItems(items);
     const { event, text } = readOptions(pipeSchema, options, 'options');
     const connection = this.#connection;
     const over = new AbortController();
@@ -96,12 +97,15 @@ export class ConnectionHandle<Events extends object> implements RegisteredConnec
       over.abort();
     };
     untilGone();
+    const untilRoom = async () => {
+      while (connection.crowded && !over.signal.aborted) await relieved(connection, over.signal);
+    };
     let sent = 0;
     try {
       await pump(items, over.signal, (item) => {
         const frame = connection.open ? this.#encode(item, { event, text }) : undefined;
         if (frame !== undefined && this.#delivery.fanOut([connection], frame) === 1) sent += 1;
-        return this.#delivery.roomIn([connection], over.signal);
+        return connection.crowded ? untilRoom() : undefined;
       });
     } finally {
       over.abort();
@@ -150,6 +154,7 @@ export class RefusedHandle<Events extends object> implements RegisteredConnectio
 
   /** The iterable is closed, as when a client leaves. */
   async pipe(items: Items): Promise<number> {
+    checkItems(items);
     await pump(items, AbortSignal.abort(), () => undefined);
     return 0;
   }

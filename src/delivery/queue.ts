@@ -58,10 +58,6 @@ export class Queue {
     return this.#items + 1 <= maxQueueItems && this.#bytes + byteLength <= maxQueueBytes;
   }
 
-  isHalfFull({ maxQueueItems, maxQueueBytes }: QueueLimits): boolean {
-    return this.#items * 2 >= maxQueueItems || this.#bytes * 2 >= maxQueueBytes;
-  }
-
   push(frame: Frame, limits: QueueLimits): PushOutcome {
     const { maxQueueItems, maxQueueBytes, dropPolicy } = limits;
     if (frame.byteLength > maxQueueBytes) return this.#refuse();

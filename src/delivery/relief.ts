@@ -2,24 +2,30 @@ import type { Connection } from './connection.js';
 
 /** Who waits for a connection to take more. Beside the connections, since most are never waited for. */
 const waiting = new WeakMap<Connection, Set<() => void>>();
+/** How many wait, so that nobody is looked for where nobody is. */
+let count = 0;
 
-/** Resolves when the connection has made progress or ended, or the signal aborts. */
+/** Resolves when the connection can take more or has ended, or the signal aborts. */
 export function relieved(connection: Connection, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const set = waiting.get(connection) ?? new Set();
     waiting.set(connection, set);
     const done = () => {
-      set.delete(done);
       signal.removeEventListener('abort', done);
+      set.delete(done);
+      count -= 1;
+      if (set.size === 0) waiting.delete(connection);
       resolve();
     };
     set.add(done);
-    if (signal.aborted) done();
-    else signal.addEventListener('abort', done);
+    count += 1;
+    signal.addEventListener('abort', done);
   });
 }
 
-/** The connection has made progress, or ended. */
+/** The connection can take more, or has ended. */
 export function relieve(connection: Connection): void {
+  if (count === 0) return;
   for (const done of [...(waiting.get(connection) ?? [])]) done();
 }

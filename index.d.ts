@@ -479,10 +479,10 @@ interface RegisteredConnectionHandle<Events extends object = UntypedEvents> {
     options?: SendOptions<Name> | undefined,
   ): boolean;
   /**
-   * Sends each item of an iterable to this connection alone, as `send` does, at the client's pace: when half of its queue is
-   * full the iterable waits. Stops when the connection ends, and closes the iterable in any case.
+   * Sends each item of an iterable to this connection alone, as `send` does, at the client's pace: while the client is behind
+   * the iterable waits. Stops when the connection ends, and closes the iterable in any case.
    * @returns how many items the connection accepted
-   * @throws what the iterable throws; {@link SSEKifyError} as `send`
+   * @throws what the iterable throws; {@link SSEKifyError} `INVALID_OPTION`, also for what is no iterable, and as `send`
    *
    * @example
    * ```ts
@@ -907,7 +907,10 @@ interface TaskFailure {
 }
 /** Options of `sse.task`. */
 interface TaskOptions {
-  /** By which the client knows what belongs together; also the key of the events' sequence numbers. A non-empty string. */
+  /**
+   * By which the client knows what belongs together; also the key of the events' sequence numbers. A non-empty string. A task
+   * that is begun with it again is the same one: in lossless mode what it repeats is sent once.
+   */
   requestId: string;
   /**
    * Name of the events.
@@ -915,47 +918,56 @@ interface TaskOptions {
    */
   event?: string | undefined;
   /**
-   * What happens to the producer when the user has left: `'stop'` ends the task with an error (code `'GONE'`), `'detach'` lets it
-   * go on without waiting for anyone. Default: `'stop'` on an instance that is alone, `'detach'` with `redis`, where the user may
+   * What happens to the producer when the user is gone: `'stop'` ends the task with an error (code `'GONE'`), `'detach'` lets it
+   * go on, and wait for nobody. Default: `'stop'` on an instance that is alone, `'detach'` with `redis`, where the user may
    * have moved to another instance.
    */
   whenGone?: 'stop' | 'detach' | undefined;
   /**
    * Milliseconds after a user's last connection on this instance ended when the user counts as gone; an EventSource comes back
-   * within seconds.
+   * within seconds. `0` = at once. A user who has not been here since the task began is not gone: what is sent waits for replay.
    * @defaultValue 10000
    */
   goneAfterMs?: number | undefined;
 }
 /** What can be said about one payload. */
 interface ProgressOptions {
-  /** What kind of payload it is, as `type` in the data. */
+  /** What kind of payload it is, as `type` in the data; a non-empty string. */
   type?: string | undefined;
 }
 /**
  * A piece of work whose output goes to one user, event by event: any number of `progress`, then one `done` or one `error`.
+ * What its methods reject with may be left unawaited: it does not end the process.
  */
 interface Task {
   readonly requestId: string;
   readonly userId: string;
-  /** Aborts when the task is over: after its end, and when the user is gone and `whenGone` is `'stop'`. */
+  /** Aborts when the task is over: at its end, when the user is gone and `whenGone` is `'stop'`, and at the hub's shutdown. */
   readonly signal: AbortSignal;
   /** Whether it has ended. */
   readonly ended: boolean;
   /**
-   * Sends a piece. Resolves when it is published and the user's connections on this instance can take more, so awaiting it
-   * keeps the producer at their pace.
-   * @throws {@link SSEKifyError} `TASK_ENDED` when the task is over, and as `publish`
+   * Sends a piece. Resolves when it is published and none of the user's connections on this instance is behind, so awaiting it
+   * keeps the producer at the pace of the slowest.
+   * @throws {@link SSEKifyError} `TASK_ENDED` when the task is over, `INVALID_OPTION`, and as `publish`
    */
   progress(payload: unknown, options?: ProgressOptions): Promise<void>;
-  /** Ends the task well. Only the first end counts. */
+  /**
+   * Ends the task well. Only the first end counts. A payload that cannot be sent rejects, and ends the task with an error.
+   * @throws {@link SSEKifyError} as `publish`
+   */
   done(payload?: unknown): Promise<void>;
-  /** Ends the task with an error, of which the client is told the message, and the code if it has one. Only the first end counts. */
+  /**
+   * Ends the task with an error, of which the client is told the message, and the code if it is a string. Only the first end
+   * counts.
+   * @throws {@link SSEKifyError} as `publish`
+   */
   error(error: unknown): Promise<void>;
   /**
    * Sends each item as progress, at the pace of the user's connections, and ends the task: with `done`, or, when the iterable
-   * throws, with `error`. The iterable is closed in any case. It never rejects for what the iterable throws.
-   * @throws {@link SSEKifyError} as `publish`
+   * throws, or an item cannot be sent, with `error`. The iterable is closed in any case. It never rejects for what the iterable
+   * throws.
+   * @throws {@link SSEKifyError} `INVALID_OPTION`, also for what is no iterable, and as `publish` for the end
    */
   pipe(items: Items, options?: ProgressOptions): Promise<void>;
 }

@@ -101,3 +101,8 @@ export function show(value: unknown): string {
     return 'an object';
   }
 }
+
+const OF_DATA: ReadonlySet<string> = new Set(['NOT_SERIALIZABLE', 'PAYLOAD_TOO_LARGE', 'STAMP_FAILED']);
+
+/** Whether an error says that data cannot be sent, whoever tries. */
+export const refusesData = (error: unknown): boolean => error instanceof SSEKifyError && OF_DATA.has(error.code);

@@ -25,7 +25,7 @@ import type { Exchange } from './delivery/sinks/exchange.js';
 import { NodeExchange } from './delivery/sinks/node-exchange.js';
 import { checkResponse } from './delivery/sinks/response.js';
 import { checkRequest, WebExchange } from './delivery/sinks/web-exchange.js';
-import { SSEKifyError, show } from './errors.js';
+import { refusesData, SSEKifyError, show } from './errors.js';
 import { type Emitter, Reporter, sentInfo } from './events.js';
 import { Lossless } from './lossless.js';
 import { checkUserId } from './names.js';
@@ -40,7 +40,7 @@ import {
 import { openPubSub } from './pub-sub.js';
 import { harmless, within } from './settling.js';
 import { createInstanceId, timestampIds } from './stamp/ids.js';
-import { readSendOptions, Stamper, type Wish } from './stamp/stamper.js';
+import { NO_WISH, readSendOptions, Stamper, type Wish } from './stamp/stamper.js';
 import { Counters, type SSEKifyStats } from './stats.js';
 import { Tasks } from './tasks/tasks.js';
 import type {
@@ -59,9 +59,6 @@ const shutdownSchema = {
   event: (value: unknown, name: string) => checkEvent(text('server:shutdown')(value, name)),
   graceMs: milliseconds(5000),
 };
-
-/** Refusals of data, which `sendTo*` reports and does not throw. */
-const DATA_ERRORS: ReadonlySet<string> = new Set(['NOT_SERIALIZABLE', 'PAYLOAD_TOO_LARGE', 'STAMP_FAILED']);
 
 /** Puts the steps of the flow behind one another; the class that users see only gives them their names. */
 export class Hub implements BusHost {
@@ -114,9 +111,10 @@ export class Hub implements BusHost {
       clock: this.#clock,
       shared: settings.redis !== undefined,
       isHere: (userId) => this.registry.users.countOf(userId) > 0,
-      roomFor: (userId, signal) => this.#delivery.roomIn(this.registry.users.of(userId), signal),
+      keyed: this.#lossless !== undefined,
+      roomFor: (userId, signal) => this.#delivery.roomIn(this.registry.users.get(userId), signal),
       publish: (userId, data, event, key) =>
-        this.publish(() => userScope(userId), data, { event, key: this.#lossless && key }),
+        this.#settling(() => this.#publish(userScope(userId), data, { ...NO_WISH, event }, key)),
     });
     this.#reception = new Reception(this.#delivery, this.#counters, settings);
     heartbeats.of(this.#readRegistration(undefined).settings);
@@ -191,16 +189,20 @@ export class Hub implements BusHost {
       if (this.#lossless === undefined && key !== undefined) {
         refuse('options.key', key, 'none, since only lossless mode (createRedisStreamAdapter) knows keys');
       }
-      if (this.#over) throw shutDown('publish');
-      if (this.#lossless !== undefined) return this.#lossless.publisher.publish(scope, data, wish, key);
-      if (this.#publisher !== undefined) return this.#publisher.publish(scope, data, wish);
-      const event = this.#stamper.stamp(data, wish, this.#newLocalId);
-      const origin = this.#instanceId;
-      this.#deliver(scope, this.#frameOf(event));
-      // Only now: what a listener publishes comes after it.
-      this.#reporter.tell('publish', () => envelopeOf(scope, event, { v: 1, at: Date.now(), origin }));
-      return Promise.resolve({ id: event.id });
+      return this.#publish(scope, data, wish, key);
     });
+  }
+
+  #publish(scope: Scope, data: unknown, wish: Wish, key: string | undefined): Promise<PublishResult> {
+    if (this.#over) throw shutDown('publish');
+    if (this.#lossless !== undefined) return this.#lossless.publisher.publish(scope, data, wish, key);
+    if (this.#publisher !== undefined) return this.#publisher.publish(scope, data, wish);
+    const event = this.#stamper.stamp(data, wish, this.#newLocalId);
+    const origin = this.#instanceId;
+    this.#deliver(scope, this.#frameOf(event));
+    // Only now: what a listener publishes comes after it.
+    this.#reporter.tell('publish', () => envelopeOf(scope, event, { v: 1, at: Date.now(), origin }));
+    return Promise.resolve({ id: event.id });
   }
 
   /** Does something with a user's connections on every instance. */
@@ -242,6 +244,7 @@ export class Hub implements BusHost {
     if (this.#farewell !== undefined) return this.#farewell;
     const { announce, event, graceMs } = readOptions(shutdownSchema, options, 'options');
     this.stopAccepting();
+    this.tasks.leave();
     if (announce) {
       const text = JSON.stringify({ code: 'SHUTDOWN', at: Date.now() });
       this.#delivery.fanOut(this.registry.all, encodeEvent({ event, text }, 0));
@@ -356,7 +359,8 @@ export class Hub implements BusHost {
       return this.#frameOf(this.#stamper.stamp(data, wish, newId));
     } catch (error) {
       const refusal = asError(error);
-      if (!DATA_ERRORS.has(refusal.code)) throw refusal;
+      // `sendTo*` reports it and does not throw.
+      if (!refusesData(refusal)) throw refusal;
       this.#reporter.error(refusal);
       return undefined;
     }

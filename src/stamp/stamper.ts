@@ -26,7 +26,8 @@ export interface Wish {
   text: boolean;
 }
 
-const NO_WISH: Wish = { event: undefined, id: undefined, retry: undefined, text: false };
+/** What an event without options asks for. */
+export const NO_WISH: Wish = { event: undefined, id: undefined, retry: undefined, text: false };
 
 /** Checks the options of a send; misuse throws before anything happens. */
 export function readSendOptions(options: SendOptions | undefined, data: unknown): Wish {

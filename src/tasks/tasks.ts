@@ -1,6 +1,7 @@
 import { isRecord, milliseconds, oneOf, readOptions, refuse, text } from '../checks.js';
-import type { Clock, Wakeable } from '../delivery/clock.js';
+import type { Clock } from '../delivery/clock.js';
 import { checkEvent } from '../wire/fields.js';
+import { Presence } from './presence.js';
 import type { Task } from './types.js';
 import { type TaskPort, Work } from './work.js';
 
@@ -13,34 +14,11 @@ export interface TasksParts extends TaskPort {
   shared: boolean;
 }
 
-/** The tasks of one user, and when they count as left. */
-class Presence implements Wakeable {
-  wakeSlot: number | undefined;
-  readonly tasks = new Map<Work, number>();
-  /** When its last connection here ended; `undefined` while it has one, or never had. */
-  goneAt: number | undefined;
-  readonly #isHere: () => boolean;
-
-  constructor(isHere: () => boolean) {
-    this.#isHere = isHere;
-  }
-
-  wake(now: number): number | undefined {
-    if (this.goneAt === undefined || this.#isHere()) return undefined;
-    let next = Number.POSITIVE_INFINITY;
-    for (const [task, goneAfterMs] of [...this.tasks]) {
-      const at = this.goneAt + goneAfterMs;
-      if (at <= now) task.leave();
-      else next = Math.min(next, at);
-    }
-    return next === Number.POSITIVE_INFINITY ? undefined : next;
-  }
-}
-
 /** The tasks of a hub that have not ended. */
 export class Tasks {
   readonly #parts: TasksParts;
   readonly #users = new Map<string, Presence>();
+  #state: 'open' | 'leaving' | 'over' = 'open';
 
   constructor(parts: TasksParts) {
     this.#parts = parts;
@@ -56,35 +34,42 @@ export class Tasks {
       goneAfterMs: milliseconds(10_000),
     };
     const { requestId, event, whenGone, goneAfterMs } = readOptions(schema, options, 'options');
-    const settings = { requestId, event, stops: whenGone === 'stop' };
+    const settings = { requestId, event, goneAfterMs: whenGone === 'stop' ? goneAfterMs : Number.POSITIVE_INFINITY };
     const work = new Work(userId, settings, this.#parts, (ended) => this.#forget(ended));
-    const presence = this.#users.get(userId) ?? new Presence(() => this.#parts.isHere(userId));
+    const presence = this.#users.get(userId) ?? new Presence();
     this.#users.set(userId, presence);
-    presence.tasks.set(work, goneAfterMs);
-    if (presence.goneAt !== undefined) this.#parts.clock.wakeAt(presence, presence.goneAt + goneAfterMs);
+    presence.tasks.add(work);
+    if (this.#state === 'over') work.abandon();
     return work;
   }
 
   /** One of the user's connections ended. */
   left(userId: string): void {
     const presence = this.#users.get(userId);
-    if (presence === undefined || this.#parts.isHere(userId)) return;
+    if (presence === undefined || this.#state !== 'open' || this.#parts.isHere(userId)) return;
     const { clock } = this.#parts;
-    presence.goneAt = clock.now();
-    clock.wakeAt(presence, presence.goneAt + Math.min(...presence.tasks.values()));
+    const next = presence.left(clock.now());
+    if (next !== undefined) clock.wakeAt(presence, next);
   }
 
   /** The user has a new connection. */
   came(userId: string): void {
     const presence = this.#users.get(userId);
-    if (presence === undefined) return;
-    presence.goneAt = undefined;
+    // It may have ended by now.
+    if (presence === undefined || !this.#parts.isHere(userId)) return;
+    presence.came();
     this.#parts.clock.cancel(presence);
+  }
+
+  /** From now on users leave because the hub sends them away. */
+  leave(): void {
+    this.#state = 'leaving';
   }
 
   /** No task goes on. */
   end(): void {
-    for (const { tasks } of [...this.#users.values()]) for (const work of [...tasks.keys()]) work.abandon();
+    this.#state = 'over';
+    for (const { tasks } of [...this.#users.values()]) for (const work of [...tasks]) work.abandon();
   }
 
   #forget(work: Work): void {

@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto';
-import { isRecord } from '../checks.js';
-import { SSEKifyError } from '../errors.js';
-import { pump } from '../pump.js';
+import { readOptions, text } from '../checks.js';
+import { refusesData, SSEKifyError } from '../errors.js';
+import { checkItems, pump } from '../pump.js';
+import { harmless } from '../settling.js';
 import type { Items } from '../types.js';
-import type { ProgressOptions, Task, TaskEvent, TaskFailure, TaskPhase } from './types.js';
+import { failureOf, NO_REASON } from './failure.js';
+import type { ProgressOptions, Task, TaskEvent, TaskPhase } from './types.js';
 
 /** What a task needs of its hub. */
 export interface TaskPort {
-  /** @param index - which of the task's events it is */
-  publish(userId: string, data: TaskEvent, event: string, key: string): Promise<unknown>;
+  /** Whether an event with the key of one before is left out. */
+  readonly keyed: boolean;
+  publish(userId: string, data: TaskEvent, event: string, key: string | undefined): Promise<unknown>;
   /** Resolves when the user's connections on this instance can take more, or the signal aborts; `undefined` when they can now. */
   roomFor(userId: string, signal: AbortSignal): Promise<void> | undefined;
 }
@@ -17,30 +20,43 @@ export interface TaskPort {
 export interface TaskSettings {
   requestId: string;
   event: string;
-  /** The task ends when its user is gone. */
-  stops: boolean;
+  /** How long after its user left it ends; never, when that is `Infinity`. */
+  goneAfterMs: number;
 }
+
+const progressSchema = { type: text(undefined) };
+
+const typeOf = (options: ProgressOptions | undefined) =>
+  options === undefined ? undefined : readOptions(progressSchema, options, 'options').type;
 
 /** One task: it publishes in order, waits for its user's connections, and ends once. */
 export class Work implements Task {
   readonly userId: string;
+  /** When its user counts as gone, on the clock's time. */
+  goneAt = Number.POSITIVE_INFINITY;
   readonly #settings: TaskSettings;
   readonly #port: TaskPort;
   readonly #over = new AbortController();
   readonly #onEnd: (work: Work) => void;
+  readonly #key: string | undefined;
   #events = 0;
+  #ended = false;
   #ending: Promise<void> | undefined;
-  #detached = false;
 
   constructor(userId: string, settings: TaskSettings, port: TaskPort, onEnd: (work: Work) => void) {
     this.userId = userId;
     this.#settings = settings;
     this.#port = port;
     this.#onEnd = onEnd;
+    this.#key = port.keyed ? taskKey(userId, settings.requestId) : undefined;
   }
 
   get requestId(): string {
     return this.#settings.requestId;
+  }
+
+  get goneAfterMs(): number {
+    return this.#settings.goneAfterMs;
   }
 
   get signal(): AbortSignal {
@@ -48,85 +64,99 @@ export class Work implements Task {
   }
 
   get ended(): boolean {
-    return this.#ending !== undefined;
+    return this.#ended;
   }
 
-  async progress(payload: unknown, options: ProgressOptions = {}): Promise<void> {
-    if (this.ended) throw new SSEKifyError('TASK_ENDED', `the task ${this.requestId} is over; it takes no more.`);
-    await this.#publish('progress', { payload, type: options.type });
-    if (!this.#detached) await this.#port.roomFor(this.userId, this.signal);
+  progress(payload: unknown, options?: ProgressOptions): Promise<void> {
+    return harmless(this.#checkedProgress(payload, options));
   }
 
   done(payload?: unknown): Promise<void> {
-    return this.#end('done', { payload });
+    return this.#end({ phase: 'done', payload });
   }
 
   error(error: unknown): Promise<void> {
-    return this.#end('error', { error: failureOf(error) });
+    return this.#end({ phase: 'error', error: failureOf(error) });
   }
 
-  async pipe(items: Items, options: ProgressOptions = {}): Promise<void> {
-    try {
-      await pump(items, this.signal, (item) => this.progress(item, options));
-    } catch (cause) {
-      // What ends the task while an item is on its way is no failure of the iterable.
-      return this.#ending ?? this.error(cause);
-    }
-    return this.done();
+  pipe(items: Items, options?: ProgressOptions): Promise<void> {
+    return harmless(this.#pipe(items, options));
   }
 
   /** The user is gone. */
   leave(): void {
-    if (this.#settings.stops) this.error({ message: 'the user is gone', code: 'GONE' }).catch(() => undefined);
-    else this.#detached = true;
+    this.error({ message: 'the user is gone', code: 'GONE' });
   }
 
   /** The hub is shut down: whoever resumes the task elsewhere goes on, so its end is not said. */
   abandon(): void {
-    this.#ending ??= Promise.resolve();
-    this.#over.abort();
-    this.#onEnd(this);
+    this.#close();
   }
 
-  #end(phase: TaskPhase, what: Partial<TaskEvent>): Promise<void> {
-    if (this.#ending === undefined) {
-      this.#ending = this.#publish(phase, what);
-      this.#ending.catch(() => undefined);
-      this.#over.abort();
-      this.#onEnd(this);
+  async #checkedProgress(payload: unknown, options: ProgressOptions | undefined): Promise<void> {
+    await this.#progress(payload, typeOf(options));
+  }
+
+  async #pipe(items: Items, options: ProgressOptions | undefined): Promise<void> {
+    checkItems(items);
+    const type = typeOf(options);
+    try {
+      await pump(items, this.signal, (item) => this.#progress(item, type));
+    } catch (cause) {
+      // What ends the task while an item is on its way is no failure of the iterable.
+      return this.error(cause);
     }
-    return this.#ending;
+    return this.done();
   }
 
-  async #publish(phase: TaskPhase, { type, payload, error }: Partial<TaskEvent>): Promise<void> {
+  async #progress(payload: unknown, type: string | undefined): Promise<void> {
+    if (this.#ended) throw new SSEKifyError('TASK_ENDED', `the task ${this.requestId} is over; it takes no more.`);
+    await this.#publish('progress', type, payload, undefined);
+    await this.#port.roomFor(this.userId, this.signal);
+  }
+
+  #end(last: Pick<TaskEvent, 'phase' | 'payload' | 'error'>): Promise<void> {
+    if (!this.#ended) {
+      // First of all: what listens to the hub may end it, too.
+      this.#ended = true;
+      this.#ending = harmless(this.#publishEnd(last));
+      this.#close();
+    }
+    return this.#ending ?? Promise.resolve();
+  }
+
+  #close(): void {
+    this.#ended = true;
+    this.#onEnd(this);
+    this.#over.abort();
+  }
+
+  async #publishEnd({ phase, payload, error }: Pick<TaskEvent, 'phase' | 'payload' | 'error'>): Promise<void> {
+    try {
+      await this.#publish(phase, undefined, payload, error);
+    } catch (cause) {
+      if (!refusesData(cause)) throw cause;
+      // The client must not wait for an end that could not be told.
+      await this.#publish('error', undefined, undefined, phase === 'done' ? failureOf(cause) : { message: NO_REASON });
+      if (phase === 'done') throw cause;
+    }
+  }
+
+  #publish(phase: TaskPhase, type: string | undefined, payload: unknown, error: TaskEvent['error']): Promise<unknown> {
     const { requestId, event } = this.#settings;
-    const data: TaskEvent = {
-      requestId,
-      phase,
-      event: phase,
-      ...(type !== undefined && { type }),
-      ...(payload !== undefined && { payload }),
-      ...(error !== undefined && { error }),
-    };
+    const data: TaskEvent = { requestId, phase, event: phase };
+    if (type !== undefined) data.type = type;
+    if (payload !== undefined) data.payload = payload;
+    if (error !== undefined) data.error = error;
     // The end has a name of its own, so that a task has one end whoever resumes it.
-    const key = phase === 'progress' ? String(this.#events) : 'end';
+    const key = this.#key && `${this.#key} ${phase === 'progress' ? this.#events : 'end'}`;
     this.#events += 1;
-    await this.#port.publish(this.userId, data, event, taskKey(this.userId, requestId, key));
+    return this.#port.publish(this.userId, data, event, key);
   }
 }
 
-/** The publish key of one event of a task, which is the same whoever publishes it. */
-function taskKey(userId: string, requestId: string, which: string): string {
+/** What the publish keys of a task begin with, which is the same whoever publishes it. */
+function taskKey(userId: string, requestId: string): string {
   const task = JSON.stringify([userId, requestId]);
-  return `task ${task.length < 300 ? task : createHash('sha256').update(task).digest('hex')} ${which}`;
-}
-
-/** What a client may know of an error. */
-function failureOf(error: unknown): TaskFailure {
-  if (!isRecord(error)) return { message: String(error) };
-  const { message, code } = error;
-  return {
-    message: typeof message === 'string' ? message : 'the task failed',
-    ...(typeof code === 'string' && { code }),
-  };
+  return `task ${task.length < 300 ? task : createHash('sha256').update(task).digest('hex')}`;
 }

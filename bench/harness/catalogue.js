@@ -17,6 +17,7 @@ const SCENARIOS = [
   'publish',
   'echo',
   'targeting',
+  'tasks',
   'log-publish',
   'log-tail',
   'log-ring',

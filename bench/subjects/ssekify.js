@@ -18,6 +18,7 @@ exports.create = async (options) => {
     publish: (user, data) => hub.publishToUser(user, data),
     publishToAll: (data) => hub.publishToAll(data),
     onPublished: (listener) => hub.on('publish', listener),
+    stream: (user, requestId, items) => hub.task(user, { requestId }).pipe(items),
     stats: () => hub.stats(),
   };
 };

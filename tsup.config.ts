@@ -6,6 +6,13 @@ import { build, defineConfig, type Options } from 'tsup';
 /** The entry points of the package, by their name in `dist`; `index` is the package itself, another name is a subpath. */
 const entries = {
   index: 'src/index.ts',
+  egg: 'src/egg/index.ts',
+};
+
+/** Egg loads a plugin from a folder of its own; what it finds there leads to the entry point. */
+const eggPlugin = {
+  'package.json': '{"eggPlugin":{"name":"sse","strict":false}}\n',
+  'app.js': "module.exports = require('../egg.js').Boot;\n",
 };
 
 /** Built here first, and moved to `dist` file by file, so that who reads `dist` never sees half a file. */
@@ -60,8 +67,12 @@ export default defineConfig({
         dts: { only: true },
         external: ['ioredis', 'redis', PACKAGE_FROM_SUBPATH],
       });
-      await mkdir('dist', { recursive: true });
+      await mkdir('dist/egg', { recursive: true });
       for (const name of Object.keys(entries)) await publishEntry(name);
+      for (const [name, text] of Object.entries(eggPlugin)) {
+        await writeFile(`${stage}/${name}`, text);
+        await publish(`${stage}/${name}`, `dist/egg/${name}`);
+      }
       await publish(`${stage}/metafile-cjs.json`, 'dist/metafile.json');
     } finally {
       await rm(stage, { recursive: true, force: true });

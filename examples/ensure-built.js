@@ -10,7 +10,10 @@ const root = path.join(__dirname, '..');
 const lock = path.join(root, 'node_modules/.cache/ssekify/build.lock');
 const holder = path.join(lock, 'pid');
 
-const BUILT = ['dist/index.js', 'dist/index.mjs', 'dist/index.d.mts', 'dist/metafile.json', 'index.d.ts'];
+const BUILT = [
+  ...['dist/index.js', 'dist/index.mjs', 'dist/index.d.mts', 'dist/metafile.json', 'index.d.ts'],
+  ...['dist/egg.js', 'dist/egg.mjs', 'dist/egg.d.ts', 'dist/egg.d.mts', 'dist/egg/package.json', 'dist/egg/app.js'],
+];
 const SOURCES = ['src', 'tsup.config.ts'];
 
 function changedAt(file) {

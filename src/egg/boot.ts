@@ -1,0 +1,74 @@
+import type { NodeResponse } from '../index.js';
+import { EggSSE } from './egg-sse.js';
+import type { EggMessenger } from './messenger.js';
+import type { EggSettings, EggSSEOptions } from './options.js';
+
+/** What is used of the context of a request. */
+export interface EggContext {
+  readonly querystring: string;
+  readonly res: NodeResponse;
+  status: number;
+  body: unknown;
+  respond?: boolean | undefined;
+}
+
+/** What is used of a worker's `app`. */
+export interface EggApplication {
+  readonly config: { readonly sse?: EggSSEOptions | undefined };
+  readonly messenger: EggMessenger;
+  readonly coreLogger: { warn(message: unknown): void; error(message: unknown): void };
+  readonly router: { get(path: string, handler: (ctx: EggContext) => void): unknown };
+  sse?: EggSSE;
+}
+
+/** Egg's master ends a worker that takes 5 s. */
+const GRACE_MS = 4000;
+
+/** Makes `app.sse` before the application's own `app.js` runs, and ends it with the worker. */
+export class Boot {
+  readonly #app: EggApplication;
+
+  constructor(app: EggApplication) {
+    this.#app = app;
+  }
+
+  configDidLoad(): void {
+    const { config, messenger, coreLogger, router } = this.#app;
+    const sse = new EggSSE(config.sse, messenger);
+    sse.hub.on('error', (error) => coreLogger[error.level ?? 'error'](error));
+    router.get(sse.settings.path, (ctx) => connect(sse, ctx));
+    this.#app.sse = sse;
+  }
+
+  async beforeClose(): Promise<void> {
+    await this.#app.sse?.hub.shutdown({ graceMs: GRACE_MS });
+  }
+}
+
+function connect({ hub, settings }: EggSSE, ctx: EggContext): void {
+  const key = keyIn(ctx.querystring, settings);
+  if (key === undefined) {
+    ctx.status = 400;
+    ctx.body = `${settings.keyName}: expected one, not empty, in UTF-8`;
+    return;
+  }
+  hub.registerConnection(key, ctx.res);
+  // The response is the hub's from now on. Should the line above throw, Egg still answers.
+  ctx.respond = false;
+}
+
+function keyIn(querystring: string, { keyName, sharedKey }: EggSettings): string | undefined {
+  const keys = new URLSearchParams(querystring).getAll(keyName);
+  if (keys.length === 0) return sharedKey;
+  return keys.length > 1 || keys[0] === '' || !isWellFormed(querystring) ? undefined : keys[0];
+}
+
+/** `URLSearchParams` makes something of everything, and so of two broken keys the same one. */
+function isWellFormed(querystring: string): boolean {
+  try {
+    decodeURIComponent(querystring);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,4 +1,5 @@
 const assert = require('node:assert/strict');
+const { EventEmitter } = require('node:events');
 const http = require('node:http');
 const { SSEKify, SSEKifyError } = require('ssekify');
 
@@ -13,6 +14,13 @@ async function main() {
       .sort(),
     Object.keys(require('ssekify')).sort(),
   );
+  const { EggSSE } = require('ssekify/egg');
+  assert.equal((await import('ssekify/egg')).EggSSE, EggSSE);
+  const messenger = Object.assign(new EventEmitter(), { sendToApp: () => undefined });
+  const { hub } = new EggSSE({}, messenger);
+  assert.ok(hub instanceof SSEKify, 'of the one class');
+  await hub.shutdown({ graceMs: 0 });
+  assert.equal(require('ssekify/egg/package.json').eggPlugin.name, 'sse');
   assert.throws(() => require.resolve('ioredis'), { code: 'MODULE_NOT_FOUND' });
   assert.throws(() => new SSEKify({ retryMs: -1 }), SSEKifyError);
 

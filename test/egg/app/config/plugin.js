@@ -1,0 +1,2 @@
+exports.static = false;
+exports.sse = { enable: true, package: 'ssekify/egg' };

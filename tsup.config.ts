@@ -10,9 +10,11 @@ const entries = {
 };
 
 /** Egg loads a plugin from a folder of its own; what it finds there leads to the entry point. */
+const boot = "module.exports = require('../egg.js').Boot;\n";
 const eggPlugin = {
   'package.json': '{"eggPlugin":{"name":"sse","strict":false}}\n',
-  'app.js': "module.exports = require('../egg.js').Boot;\n",
+  'app.js': boot,
+  'agent.js': boot,
 };
 
 /** Built here first, and moved to `dist` file by file, so that who reads `dist` never sees half a file. */

@@ -12,7 +12,15 @@ const holder = path.join(lock, 'pid');
 
 const BUILT = [
   ...['dist/index.js', 'dist/index.mjs', 'dist/index.d.mts', 'dist/metafile.json', 'index.d.ts'],
-  ...['dist/egg.js', 'dist/egg.mjs', 'dist/egg.d.ts', 'dist/egg.d.mts', 'dist/egg/package.json', 'dist/egg/app.js'],
+  ...[
+    'dist/egg.js',
+    'dist/egg.mjs',
+    'dist/egg.d.ts',
+    'dist/egg.d.mts',
+    'dist/egg/package.json',
+    'dist/egg/app.js',
+    'dist/egg/agent.js',
+  ],
 ];
 const SOURCES = ['src', 'tsup.config.ts'];
 

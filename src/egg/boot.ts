@@ -12,19 +12,21 @@ export interface EggContext {
   respond?: boolean | undefined;
 }
 
-/** What is used of a worker's `app`. */
+/** What is used of a worker's `app`, and of the `agent`. */
 export interface EggApplication {
+  readonly type: 'application' | 'agent';
   readonly config: { readonly sse?: EggSSEOptions | undefined };
   readonly messenger: EggMessenger;
   readonly coreLogger: { warn(message: unknown): void; error(message: unknown): void };
-  readonly router: { get(path: string, handler: (ctx: EggContext) => void): unknown };
+  /** A worker's. */
+  readonly router?: { get(path: string, handler: (ctx: EggContext) => void): unknown };
   sse?: EggSSE;
 }
 
 /** Egg's master ends a worker that takes 5 s. */
 const GRACE_MS = 4000;
 
-/** Makes `app.sse` before the application's own `app.js` runs, and ends it with the worker. */
+/** Makes `app.sse` or `agent.sse` before the application's own `app.js` or `agent.js` runs, and ends it with the process. */
 export class Boot {
   readonly #app: EggApplication;
 
@@ -33,10 +35,10 @@ export class Boot {
   }
 
   configDidLoad(): void {
-    const { config, messenger, coreLogger, router } = this.#app;
-    const sse = new EggSSE(config.sse, messenger);
+    const { type, config, messenger, coreLogger } = this.#app;
+    const sse = new EggSSE(config.sse, messenger, type === 'agent');
     sse.hub.on('error', (error) => coreLogger[error.level ?? 'error'](error));
-    router.get(sse.settings.path, (ctx) => connect(sse, ctx));
+    if (type === 'application') this.#app.router?.get(sse.settings.path, (ctx) => connect(sse, ctx));
     this.#app.sse = sse;
   }
 

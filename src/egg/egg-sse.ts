@@ -12,7 +12,7 @@ import { type EggSettings, type EggSSEOptions, readEggOptions } from './options.
 /** A room that nobody is in: what is published to it is for the plugin of each worker. */
 const PLUGINS = '@ssekify/egg';
 
-/** `app.sse`: the streams of this worker, in pools by key, and the way to those of all workers. */
+/** `app.sse`: the streams of this worker, in pools by key, and the way to those of all workers; `agent.sse` has the way alone. */
 export class EggSSE {
   /** The hub of this worker, of which a pool's key is a user id; for all that is not named here. */
   readonly hub: SSEKify;
@@ -21,10 +21,10 @@ export class EggSSE {
   readonly #handles = new Map<ConnectionId, RegisteredConnectionHandle>();
 
   /** @throws {@link SSEKifyError} `INVALID_OPTION`, and as the hub does */
-  constructor(options: EggSSEOptions | undefined, messenger: EggMessenger) {
+  constructor(options: EggSSEOptions | undefined, messenger: EggMessenger, inAgent = false) {
     this.settings = readEggOptions(options);
     const { hub } = this.settings;
-    this.hub = new SSEKify({ ...hub, redis: hub.redis || createMessengerAdapter(messenger) });
+    this.hub = new SSEKify({ ...hub, redis: hub.redis || createMessengerAdapter(messenger, { echo: !inAgent }) });
     this.hub.on('connect', ({ connId, handle }) => this.#handles.set(connId, handle));
     this.hub.on('disconnect', ({ connId }) => this.#handles.delete(connId));
     this.hub.on('publish', ({ type, target, event, data }) => {

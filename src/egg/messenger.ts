@@ -15,12 +15,14 @@ const ACTION = 'ssekify';
  * that sent it included, in the master's order.
  */
 class MessengerAdapter extends EventEmitter implements RedisLike {
+  readonly echo: boolean;
   readonly #messenger: EggMessenger;
   readonly #channels: string[] = [];
 
-  constructor(messenger: EggMessenger) {
+  constructor(messenger: EggMessenger, echo: boolean) {
     super();
     this.#messenger = messenger;
+    this.echo = echo;
   }
 
   async publish(channel: string, message: string): Promise<void> {
@@ -47,8 +49,9 @@ class MessengerAdapter extends EventEmitter implements RedisLike {
 /**
  * Makes an adapter, for the hub option `redis`, of Egg's messenger: it connects the hubs of all workers of one machine.
  *
- * @param messenger - `app.messenger` of a worker
+ * @param messenger - `app.messenger` of a worker, or `agent.messenger`
+ * @param options - `echo: false` for the agent, which publishes and gets nothing
  */
-export function createMessengerAdapter(messenger: EggMessenger): RedisLike {
-  return new MessengerAdapter(messenger);
+export function createMessengerAdapter(messenger: EggMessenger, { echo = true } = {}): RedisLike {
+  return new MessengerAdapter(messenger, echo);
 }

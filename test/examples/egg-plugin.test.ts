@@ -128,6 +128,24 @@ for (const mode of MODES) {
       for (const _ of upTo(4)) expect(await call(app, 'countAll')).toEqual({ result: 0 });
     });
 
+    it('publishes from the agent, and ends there what all workers have', async () => {
+      const app = await start();
+      const [ann, bob] = [await onEach(app, '?connectKey=ann'), await onEach(app, '?connectKey=bob')];
+      const ask = (method: string, ...args: unknown[]) => postJson(`${app.url}/ask`, { method, args });
+      await ask('publish', 'ann', 'for Ann');
+      await ask('publishAll', ':aside');
+      await ask('publishAll', 'to all');
+      await hasHeard([...ann, ...bob], 'to all');
+      for (const stream of ann) expect(dataOf(stream)).toEqual(['for Ann', 'to all']);
+      for (const stream of bob) expect(dataOf(stream)).toEqual(['to all']);
+      for (const stream of [...ann, ...bob]) expect(stream.comments).toEqual(['aside']);
+      expect(new Set(ann.map(({ lastEventId }) => lastEventId)).size).toBe(1);
+      await ask('close', 'ann');
+      await Promise.all(ann.map((stream) => stream.over));
+      await ask('closeAll');
+      await Promise.all(bob.map((stream) => stream.over));
+    });
+
     it('rejects what is none of its data or keys, and goes on', async () => {
       const app = await start();
       const [ann] = await onEach(app, '?connectKey=ann');
@@ -154,6 +172,17 @@ describe('the Egg plugin', () => {
     const [first = ''] = two ?? [];
     expect(one?.slice(one.indexOf(first)).slice(0, 3)).toEqual(two?.slice(0, 3));
     expect(new Set(one).size).toBe(one?.length);
+  });
+
+  it('works in an application of one process', async () => {
+    const app = await startEggApp({ ...sse({}), WORKERS: '0' });
+    const ann = await openStream(`${app.url}/stream?connectKey=ann`);
+    await call(app, 'publish', 'ann', ':aside');
+    await call(app, 'publish', 'ann', 'hello');
+    await postJson(`${app.url}/ask`, { method: 'publishAll', args: ['from the agent'] });
+    await hasHeard([ann], 'from the agent');
+    expect(dataOf(ann)).toEqual(['hello', 'from the agent']);
+    expect(ann.comments).toEqual(['aside']);
   });
 
   it('sends on one worker what every worker hears', async () => {

@@ -14,7 +14,8 @@ it('packs what users need and nothing else', () => {
   expect(packed.names).toEqual(expect.arrayContaining([...documents, 'dist/index.js', 'dist/index.mjs']));
   expect(
     rest.filter(
-      (name) => !/^dist\/(?:[a-z0-9-]+(?:\.js|\.mjs|\.d\.ts|\.d\.mts)|egg\/(?:app\.js|package\.json))$/.test(name),
+      (name) =>
+        !/^dist\/(?:[a-z0-9-]+(?:\.js|\.mjs|\.d\.ts|\.d\.mts)|egg\/(?:app\.js|agent\.js|package\.json))$/.test(name),
     ),
   ).toEqual([]);
 });

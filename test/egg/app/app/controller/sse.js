@@ -12,6 +12,13 @@ module.exports = class SseController extends Controller {
     }
   }
 
+  /** Has the agent call a method of `agent.sse`. */
+  async ask() {
+    const { ctx } = this;
+    ctx.app.messenger.sendToAgent('ask-agent', ctx.request.body);
+    ctx.body = {};
+  }
+
   /** To every worker, by way of Egg's own messenger. */
   async tell() {
     const { ctx } = this;

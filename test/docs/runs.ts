@@ -1,6 +1,7 @@
 import { ACROSS_RUNS } from './runs/across.js';
 import { API_RUNS } from './runs/api.js';
 import type { Run } from './runs/context.js';
+import { EGG_RUNS } from './runs/egg.js';
 import { FRAMEWORK_RUNS } from './runs/frameworks.js';
 import { OPERATIONS_RUNS } from './runs/operations.js';
 import { QUICK_START_RUNS } from './runs/quick-start.js';
@@ -12,6 +13,7 @@ import { QUICK_START_RUNS } from './runs/quick-start.js';
 export const RUNS: Readonly<Record<string, Run>> = {
   ...QUICK_START_RUNS,
   ...FRAMEWORK_RUNS,
+  ...EGG_RUNS,
   ...API_RUNS,
   ...OPERATIONS_RUNS,
   ...ACROSS_RUNS,

@@ -96,6 +96,17 @@ app.sse.hub.once('connect', () => app.messenger.sendToApp('news', 'told'));`,
     },
   },
 
+  'egg-agent': {
+    before: 'const latestPrice = async () => 42;',
+    after: `${WORKER_CJS}
+module.exports(app);
+app.messenger.sendToApp('egg-ready', undefined);`,
+    async drive(program) {
+      const prices = await openStream(`${await program.url()}/stream?connectKey=prices`);
+      expect(await prices.event('price')).toMatchObject({ data: '42' });
+    },
+  },
+
   'egg-types': {
     after: `
 import type { Application } from 'egg';

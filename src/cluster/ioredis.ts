@@ -141,6 +141,8 @@ class IORedisLink implements ReplicatedLink {
       error(cause);
     });
     client.on('message', (channel, text) => message(String(channel), String(text)));
+    // It may have been opened long before anybody listens.
+    if (this.alive) ready();
   }
 
   call(command: string, ...args: string[]): Promise<unknown> {

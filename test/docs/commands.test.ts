@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { Cluster } from 'ioredis';
 import { describe, expect, it } from 'vitest';
-import { createIORedisAdapter, createNodeRedisAdapter } from '../../src/index.js';
+import { createIORedisAdapter, createNodeRedisAdapter, createRedisStreamAdapter } from '../../src/index.js';
+import { askUntil } from '../helpers/ask-until.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { startCluster } from '../helpers/cluster.js';
@@ -54,6 +55,24 @@ access_log off;\nserver {\nlisten 127.0.0.1:${proxyPort};\n${location}\n}\n}\n`;
   });
 });
 
+/** Stands in for the library `redis` of Python, which may not be installed: the two commands, over a socket. */
+const PYTHON_REDIS = `
+import socket, types
+class Redis:
+    def __init__(self, port):
+        self.port = port
+    def command(self, *parts):
+        parts = [str(part).encode() for part in parts]
+        with socket.create_connection(('127.0.0.1', self.port), timeout=5) as connection:
+            connection.sendall(b'*%d\\r\\n' % len(parts) + b''.join(b'$%d\\r\\n%s\\r\\n' % (len(part), part) for part in parts))
+            return connection.makefile().readline()
+    def publish(self, channel, message):
+        return self.command('PUBLISH', channel, message)
+    def xadd(self, name, fields, maxlen):
+        return self.command('XADD', name, 'MAXLEN', '~', maxlen, '*', *[part for field in fields.items() for part in field])
+redis = types.SimpleNamespace(Redis=Redis)
+`;
+
 const redisServer = program('redis-server');
 const noPython = !runs('python3') && !redisServer.skip;
 if (noPython) skipping('python3 is not installed');
@@ -97,7 +116,7 @@ describe.skipIf(redisServer.skip)('Redis as the README says', () => {
     const { sse, url } = await serveHub({ hub: { redis: redis.url } });
     await sse.ready();
     const client = await openStream(`${url}/ann`);
-    const { code } = blockNamed('python');
+    const { code } = blockNamed('python-socket');
     expect(code).toContain('port=6379');
     const script = `${code.replace('6379', String(redis.port))}\nprint(publish({'type': 'all', 'data': 'Grüße\\n'}))`;
     expect(await run('python3', ['-c', script])).toBe('1\n');
@@ -110,6 +129,76 @@ describe.skipIf(redisServer.skip)('Redis as the README says', () => {
     client.close();
     const again = await openStream(`${url}/ann`, { lastEventId: 'job-17' });
     expect(JSON.parse((await again.received(1))[0]?.data ?? '')).toBe('later');
+  });
+
+  it.skipIf(noPython)('is published into, and appended to, by Python with the library', async () => {
+    const redis = await startRedis();
+    const streams = createRedisStreamAdapter(redis.url);
+    for (const [block, adapter] of [['python', redis.url] as const, ['lossless-python', streams] as const]) {
+      const { sse, url } = await serveHub({ hub: { redis: adapter } });
+      await sse.ready();
+      const client = await openStream(`${url}/ann`);
+      const { code } = blockNamed(block);
+      expect(code).toContain('import json, redis\n');
+      await run('python3', [
+        '-c',
+        code.replace('import json, redis', `import json\n${PYTHON_REDIS}`).replace('6379', String(redis.port)),
+      ]);
+      expect(JSON.parse((await client.event('job:done')).data)).toEqual({ result: 42 });
+      client.close();
+    }
+  });
+
+  it('is appended to by redis-cli, in lossless mode', async () => {
+    const redis = await startRedis();
+    const { sse, url } = await serveHub({ hub: { redis: createRedisStreamAdapter(redis.url) } });
+    await sse.ready();
+    const client = await openStream(`${url}/ann`);
+    const line = blockNamed('lossless-redis-cli').code;
+    expect(line).toMatch(/^redis-cli XADD [^\n]+$/);
+    const id = (await run('sh', ['-c', line.replace('redis-cli', `redis-cli -p ${redis.port}`)])).trim();
+    const event = await client.event('notice');
+    expect([event.id, JSON.parse(event.data)]).toEqual([id, { text: 'From the shell' }]);
+    expect(sse.stats().bus).toMatchObject({ received: 1, invalid: 0 });
+  });
+
+  it('lets a hub in lossless mode do what it has to, and nothing else, by its ACL', async () => {
+    const redis = await startRedis();
+    const replica = await startRedis(['--replicaof', `127.0.0.1 ${redis.port}`, '--repl-diskless-sync-delay', '0']);
+    await askUntil(redis.client(), ['INFO', 'replication'], 'state=online');
+    const admin = redis.client();
+    const line = blockNamed('lossless-acl').code;
+    expect(line).toMatch(/^ACL SETUSER ssekify on >a-long-password [^\n]+$/);
+    const [command = '', ...args] = line.split(' ');
+    expect(await admin.call(command, ...args)).toBe('OK');
+    const login = redis.url.replace('//', '//ssekify:a-long-password@');
+    const options = { durable: true, ringMaxBytes: 2000 };
+    const { sse, url } = await serveHub({ hub: { redis: createRedisStreamAdapter(login, options) } });
+    const errors = collect(sse, 'error');
+    await sse.ready();
+    const client = await openStream(`${url}/ann`);
+    const publish = (key: string) => sse.publishToUser('ann', { streamId: 'key', key }, { key });
+    const [first] = await Promise.all([publish('one'), publish('one'), publish('two')]);
+    const events = await client.received(3);
+    expect(events.filter(({ event }) => event === undefined).map(({ data }) => JSON.parse(data))).toMatchObject([
+      { key: 'one', seq: 0 },
+      { key: 'two', seq: 1 },
+    ]);
+    client.close();
+    // So many that the log is trimmed, and that Redis has to be read for what comes after the first of them.
+    for (let n = 0; n < 64; n += 1) await sse.publishToUser('ann', n);
+    const again = await openStream(`${url}/ann`, { lastEventId: first?.id ?? '' });
+    await again.received(65);
+    expect(sse.stats().log.resumesFromRedis).toBe(1);
+    // When the log is gone the next one is marked.
+    await admin.del('{ssekify:bus}:log');
+    expect(JSON.parse((await again.event('server:gap')).data)).toMatchObject({ reason: 'reset' });
+    expect(await admin.call('ACL', 'DRYRUN', 'ssekify', 'FLUSHALL')).toMatch(/no permissions/);
+    expect(await admin.call('ACL', 'DRYRUN', 'ssekify', 'GET', 'other')).toMatch(/no permissions/);
+    expect(errors).toEqual([]);
+    const refused = String(await admin.call('ACL', 'LOG')).match(/\b(?:command|channel|key),(?:toplevel|lua),(\w+)/g);
+    expect(refused?.filter((each) => !/client/i.test(each)) ?? []).toEqual([]);
+    await replica.kill();
   });
 
   it.each([
@@ -144,22 +233,26 @@ describe.skipIf(redisServer.skip)('Redis as the README says', () => {
     expect(refused?.filter((each) => !/client|other|incr|publish/i.test(each)) ?? []).toEqual([]);
   });
 
-  it('needs on a Cluster what the README adds to the ACL', async () => {
-    const added = codeIn(/^On a Cluster add (.+), on every node\./m.exec(readDocument('README.md').text)?.[1]);
+  it.each([
+    ['README.md', 'acl', createIORedisAdapter] as const,
+    ['docs/lossless.md', 'lossless-acl', createRedisStreamAdapter] as const,
+  ])('needs on a Cluster what %s adds to its ACL', async (file, block, createAdapter) => {
+    const added = codeIn(/^On a Cluster add (.+), on every node\./m.exec(readDocument(file).text)?.[1]);
     expect(added).toHaveLength(3);
     const { nodes, addresses } = await startCluster();
-    const [command = '', ...args] = blockNamed('acl').code.split(' ');
+    const [command = '', ...args] = blockNamed(block).code.split(' ');
     for (const { direct } of nodes) await direct.call(command, ...args, ...added);
     const redisOptions = { username: 'ssekify', password: 'a-long-password' };
     const cluster = new Cluster([...addresses], { lazyConnect: true, redisOptions });
     atEnd(() => cluster.disconnect());
-    const { sse, url } = await serveHub({ hub: { redis: createIORedisAdapter(cluster) } });
+    const { sse, url } = await serveHub({ hub: { redis: createAdapter(cluster) } });
     const errors = collect(sse, 'error');
     await sse.ready();
     const client = await openStream(`${url}/ann`);
     await sse.publishToUser('ann', 'plain');
     await sse.publishToUser('ann', { streamId: 'key' });
-    expect(JSON.parse((await client.received(2))[1]?.data ?? '')).toMatchObject({ seq: 0 });
+    await client.until(({ events }) => events.filter(({ data }) => data !== '').length === 2);
+    expect(JSON.parse(client.events.filter(({ data }) => data !== '')[1]?.data ?? '')).toMatchObject({ seq: 0 });
     expect(errors).toEqual([]);
   });
 });

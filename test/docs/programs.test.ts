@@ -20,7 +20,11 @@ const OTHERS: Readonly<Record<string, string>> = {
   caddy: 'not executed',
   'redis-cli': 'it is executed, where Redis is installed',
   python: 'it is executed, where Redis and Python are installed',
+  'python-socket': 'it is executed, where Redis and Python are installed',
   acl: 'a redis-server takes it, and a hub gets along with it, where Redis is installed',
+  'lossless-redis-cli': 'it is executed, where Redis is installed',
+  'lossless-python': 'it is executed, where Redis and Python are installed',
+  'lossless-acl': 'a redis-server takes it, and a hub gets along with it, where Redis is installed',
 };
 
 const PROGRAMS = ['js', 'mjs', 'cjs', 'ts'];

@@ -2,9 +2,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { logSourceOf } from '../../src/cluster/log/redis-stream.js';
 import { EggSSE } from '../../src/egg/index.js';
 import * as main from '../../src/index.js';
-import { SSEKify, type SSEKifyError } from '../../src/index.js';
+import { createRedisStreamAdapter, SSEKify, type SSEKifyError } from '../../src/index.js';
 import { readHubOptions, registrationReader } from '../../src/options.js';
 import { readSendOptions } from '../../src/stamp/stamper.js';
 import { atEnd } from '../helpers/cleanup.js';
@@ -78,6 +79,8 @@ function newHub(): SSEKify {
 type Values = Record<string, unknown>;
 const read = (options: Values) => readHubOptions(options) as unknown as Values;
 const response = { write: () => true, end: () => undefined } as never;
+/** Nobody listens there. */
+const NOWHERE = 'redis://127.0.0.1:1';
 const bad = { noSuchOption: 1 } as never;
 
 /** Each table of options: its type, the names that the library itself lists, and how it takes an option. */
@@ -128,6 +131,16 @@ const TABLES: Readonly<
   'shutdown options': {
     type: 'ShutdownOptions',
     known: () => known(() => newHub().shutdown(bad)),
+  },
+  'Lossless options': {
+    type: 'RedisStreamOptions',
+    known: () => known(() => createRedisStreamAdapter(NOWHERE, bad)),
+    take: (name, value) => {
+      const adapter = createRedisStreamAdapter(NOWHERE, { [name]: value });
+      const settings: Values = logSourceOf(adapter).settings;
+      void adapter.close();
+      return settings[name];
+    },
   },
 };
 
@@ -212,7 +225,7 @@ describe('the API', () => {
   it('lists every reason, event and statistic', () => {
     const first = (rows: string[][]) => rows.flatMap(([cell]) => codeIn(cell)).map((text) => text.replaceAll("'", ''));
     expect(first(tables.headed('`refused`')).sort()).toEqual(wordsOf('RefusalReason').sort());
-    expect(first(tables.under('Replay')).sort()).toEqual(wordsOf('GapReason').sort());
+    expect(first(tables.under('Gaps')).sort()).toEqual(wordsOf('GapReason').sort());
     expect(first(tables.headed('`dropPolicy`')).sort()).toEqual(wordsOf('DropPolicy').sort());
     expect(first(tables.headed('Event')).sort()).toEqual(namesIn('SSEKifyEventMap').sort());
     expect(first(tables.under('Stats')).sort()).toEqual(namesIn('SSEKifyStats').sort());
@@ -229,6 +242,12 @@ describe('what instances agree on', () => {
     expect(shown.sort()).toEqual(Object.keys(newHub().stats().bus).sort());
     const states = codeIn(tables.headed('In `bus`')[0]?.[1]).filter((word) => /^'\w+'$/.test(word));
     expect(states).toEqual(["'none'", "'connecting'", "'up'", "'down'"]);
+  });
+
+  it('lists the counters of the log', () => {
+    const shown = tables.headed('In `log`').flatMap(([cell]) => codeIn(cell));
+    expect(shown.sort()).toEqual(namesIn('LogStats').sort());
+    expect(shown.sort()).toEqual(Object.keys(newHub().stats().log).sort());
   });
 
   it('lists every field and type of an envelope', () => {

@@ -3,6 +3,7 @@ import { API_RUNS } from './runs/api.js';
 import type { Run } from './runs/context.js';
 import { EGG_RUNS } from './runs/egg.js';
 import { FRAMEWORK_RUNS } from './runs/frameworks.js';
+import { LOSSLESS_RUNS } from './runs/lossless.js';
 import { OPERATIONS_RUNS } from './runs/operations.js';
 import { QUICK_START_RUNS } from './runs/quick-start.js';
 
@@ -17,4 +18,5 @@ export const RUNS: Readonly<Record<string, Run>> = {
   ...API_RUNS,
   ...OPERATIONS_RUNS,
   ...ACROSS_RUNS,
+  ...LOSSLESS_RUNS,
 };

@@ -53,12 +53,12 @@ export default defineConfig({
   esbuildOptions(options) {
     options.define = { ...options.define, 'import.meta.url': '__filename' };
     // Comments, indentation and local names would be a third of the package, and the types carry the documentation. Names
-    // are not kept at run time either (keepNames): that makes every closure cost a property definition. Lines stay short,
-    // for those who read a stack trace.
+    // are not kept at run time either (keepNames): that makes every closure cost a property definition. Lines end somewhere,
+    // since Node prints the one that an exception comes from.
     options.minifyWhitespace = true;
     options.minifySyntax = true;
     options.minifyIdentifiers = true;
-    options.lineLimit = 120;
+    options.lineLimit = 500;
   },
   async onSuccess() {
     try {

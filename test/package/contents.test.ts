@@ -9,7 +9,7 @@ beforeAll(async () => {
 afterAll(() => packed.remove());
 
 it('packs what users need and nothing else', () => {
-  const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'index.d.ts', 'package.json'];
+  const documents = ['LICENSE', 'README.md', 'index.d.ts', 'package.json'];
   const rest = packed.names.filter((name) => !documents.includes(name));
   expect(packed.names).toEqual(expect.arrayContaining([...documents, 'dist/index.js', 'dist/index.mjs']));
   expect(

@@ -6,7 +6,7 @@ import { asList, Chunk, lastId } from './chunk.js';
 import type { Clock, Wakeable } from './clock.js';
 import type { Flushable, Flusher, Joiner } from './flusher.js';
 import { Progress } from './progress.js';
-import { LOSS, type PushOutcome, Queue } from './queue.js';
+import { LOSS, type PushOutcome, Queue, type QueueLimits } from './queue.js';
 import { relieve } from './relief.js';
 import type { ServedRooms } from './served-rooms.js';
 import type { Sink, SinkOwner } from './sinks/sink.js';
@@ -299,9 +299,13 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
 
   #enqueue(frame: Frame): PushOutcome {
     this.#queue ??= new Queue();
-    const fits = frame.id === undefined || this.#queue.takes(frame, this.settings);
-    if (!fits && this.settings.dropPolicy !== 'disconnect' && this.#host.leaveBehind(this, frame)) return 'refused';
-    const outcome = this.#queue.push(frame, this.settings);
+    let limits: QueueLimits = this.settings;
+    if (limits.dropPolicy !== 'disconnect' && !this.#queue.takes(frame, limits)) {
+      if (frame.id !== undefined && this.#host.leaveBehind(this, frame)) return 'refused';
+      // What is live only makes no room for itself among events that must not be lost.
+      if (this.#host.cursorMs !== undefined) limits = { ...limits, dropPolicy: 'newest' };
+    }
+    const outcome = this.#queue.push(frame, limits);
     const droppedOldest = this.#queue.takeDroppedOldest();
     if (droppedOldest > 0 || outcome === 'refused') this.#host.dropped(droppedOldest, outcome === 'refused' ? 1 : 0);
     this.#host.queued(this.#queue.items, this.#queue.bytes);

@@ -1,12 +1,15 @@
 import type { GapReason } from '../../types.js';
 import type { Frame } from '../../wire/frame.js';
-import { compareStreamIds, parseStreamId, type StreamId } from '../../wire/stream-id.js';
+import { BEGINNING, compareStreamIds, parseStreamId, type StreamId } from '../../wire/stream-id.js';
 import type { Backlog, Connection } from '../connection.js';
 import { EVERYONE, roomScope, type Scope, userScope } from '../scope.js';
 import type { LogFeed, LogPage } from './feed.js';
 
-/** Where a connection's reading begins: at what its client said it has, or at a place in the ring. */
-export type Start = { lastEventId: string | undefined } | { place: number };
+/**
+ * Where a connection's reading begins: at a place in the ring, at what its client said it has, or, for one that has nothing
+ * and came before the log was known, where the log ended when it was first seen.
+ */
+export type Start = { place: number } | { lastEventId: string | undefined };
 
 /**
  * What a connection has yet to read of the log before it is live: first what is older than the ring, from Redis, then what the
@@ -15,8 +18,6 @@ export type Start = { lastEventId: string | undefined } | { place: number };
 export class LogBacklog implements Backlog {
   readonly #feed: LogFeed;
   readonly #connection: Connection;
-  /** It came before the log had been read. */
-  readonly #early: boolean;
   /** What its client said it has, until that is a place. */
   #lastEventId: string | undefined;
   #position: StreamId | undefined;
@@ -26,13 +27,14 @@ export class LogBacklog implements Backlog {
   #asked: number | undefined;
   #older: 'reading' | LogPage | undefined;
   #counted = false;
-  /** Rooms that were joined on the way, and the places from which on they count. */
-  readonly #since = new Map<string, number>();
+  /** It has read pieces that joining a room cannot bring back. */
+  #passed = false;
+  /** Rooms that were joined on the way, and from where on they count; `undefined`: from where the log was first seen. */
+  readonly #since = new Map<string, StreamId | undefined>();
 
   constructor(feed: LogFeed, connection: Connection, start: Start) {
     this.#feed = feed;
     this.#connection = connection;
-    this.#early = !feed.warm;
     if ('place' in start) this.#place = start.place;
     else this.#lastEventId = start.lastEventId;
   }
@@ -42,8 +44,15 @@ export class LogBacklog implements Backlog {
     return this.#place;
   }
 
-  joined(room: string, place: number): void {
-    this.#since.set(room, place);
+  /** Whether there was something to read before what it reads now. */
+  get passed(): boolean {
+    return this.#passed;
+  }
+
+  /** A room was joined. @param whole - it counts everywhere, not only from now on */
+  joined(room: string, whole: boolean): void {
+    if (whole) this.#since.delete(room);
+    else this.#since.set(room, this.#feed.warm ? this.#feed.ring.last.id : undefined);
   }
 
   next(): readonly Frame[] | 'later' | 'done' {
@@ -51,9 +60,7 @@ export class LogBacklog implements Backlog {
     if (!this.#feed.warm) return this.#wait();
     if (this.#older !== undefined) return this.#readOlder(this.#older);
     const { ring } = this.#feed;
-    if (this.#lastEventId === undefined || this.#lastEventId === '')
-      return this.#settle(this.#feed.freshPlace(this.#early), []);
-    this.#position ??= parseStreamId(this.#lastEventId);
+    this.#position ??= this.#lastEventId === undefined ? this.#feed.start : parseStreamId(this.#lastEventId);
     const position = this.#position;
     if (position === undefined) return this.#settle(ring.last.order, this.#gap('unknown'));
     if (compareStreamIds(position, ring.last.id) > 0) return this.#readAhead(position);
@@ -62,7 +69,7 @@ export class LogBacklog implements Backlog {
       this.#counted = true;
       return this.#readOlder(undefined);
     }
-    this.#feed.counters.resumesFromMemory += 1;
+    if (this.#lastEventId !== undefined && !this.#counted) this.#feed.counters.resumesFromMemory += 1;
     return this.#settle(ring.placeOf(position), []);
   }
 
@@ -88,20 +95,24 @@ export class LogBacklog implements Backlog {
     const [oldest] = page.entries;
     const lost = page.first === undefined || compareStreamIds(page.first, position) > 0;
     if (lost && oldest?.kind !== 'mark') frames.push(...this.#gap('evicted'));
-    if (lost && page.first !== undefined && ring.reaches(page.first)) return this.#settle(ring.begin, frames);
-    const rooms = this.#connection.rooms;
+    this.#passed = true;
+    const { rooms } = this.#connection;
     for (const entry of page.entries) {
       if (entry.kind === 'mark') frames.push(...this.#gap('reset'), this.#feed.cursorFrame(entry.id));
-      else if (entry.kind === 'event' && this.#sees(entry.scope, rooms)) {
+      else if (entry.kind === 'event' && this.#sees(entry.scope, entry.id, rooms)) {
         frames.push(entry.frame);
         counters.replayed += 1;
       }
     }
-    this.#position = page.entries.at(-1)?.id ?? position;
-    if (ring.reaches(this.#position)) return this.#settle(ring.placeOf(this.#position), frames);
-    if (page.last) return this.#settle(ring.begin, frames);
-    this.#fetch(this.#position);
-    return frames.length === 0 ? 'later' : frames;
+    const reached = page.entries.at(-1)?.id;
+    if (reached === undefined) {
+      // The log has nothing of what the ring saw in it.
+      if (!lost) frames.push(...this.#gap('reset'));
+      return this.#settle(ring.begin, frames);
+    }
+    // The tail may have yet to come as far as this.
+    this.#position = reached;
+    return frames;
   }
 
   #fetch(position: StreamId): void {
@@ -119,15 +130,20 @@ export class LogBacklog implements Backlog {
     );
   }
 
-  #sees(scope: Scope, rooms: ReadonlySet<string> | undefined): boolean {
+  #sees(scope: Scope, id: StreamId, rooms: ReadonlySet<string> | undefined): boolean {
     if (scope.kind === 'all') return true;
     if (scope.kind === 'user') return scope.name === this.#connection.userId;
-    return rooms?.has(scope.name) === true && !this.#since.has(scope.name);
+    if (rooms?.has(scope.name) !== true) return false;
+    return !this.#since.has(scope.name) || compareStreamIds(id, this.#sinceOf(scope.name)) > 0;
+  }
+
+  #sinceOf(room: string): StreamId {
+    return this.#since.get(room) ?? this.#feed.start ?? BEGINNING;
   }
 
   #settle(place: number, frames: readonly Frame[]): readonly Frame[] | 'later' | 'done' {
     this.#place = place;
-    if (this.#lastEventId !== undefined && this.#lastEventId !== '') this.#connection.position = place;
+    if (this.#lastEventId !== undefined && !this.#passed) this.#connection.position = place;
     return frames.length > 0 ? frames : this.#readRing(place);
   }
 
@@ -138,7 +154,8 @@ export class LogBacklog implements Backlog {
       this.#connection.close('backpressure');
       return 'later';
     }
-    const { frames, upTo, broken } = ring.after(place, this.#scopes(), this.#since);
+    const since = new Map([...this.#since.keys()].map((room) => [room, ring.placeOf(this.#sinceOf(room))]));
+    const { frames, upTo, broken } = ring.after(place, this.#scopes(), since);
     this.#place = upTo;
     counters.replayed += frames.length;
     if (broken !== undefined) frames.push(...this.#gap(broken.reason), this.#feed.cursorFrame(broken.id));

@@ -44,6 +44,9 @@ export interface LogFeedParts {
   asked(): number;
 }
 
+/** The place of a position of which it is not known, or known not to be, that the ring holds it. */
+const OLDER = Number.NEGATIVE_INFINITY;
+
 /** History in lossless mode: connections read the log, and go live where the ring ends. */
 export class LogFeed implements History {
   readonly ring: Ring;
@@ -53,7 +56,6 @@ export class LogFeed implements History {
   readonly #backlogs = new WeakMap<Connection, LogBacklog>();
   /** The whole window has been read. */
   #warm = false;
-  /** Where the log ended when it was first seen. */
   #began: StreamId | undefined;
   #end: { id: StreamId; asked: number } | undefined;
   #cursor: Frame | undefined;
@@ -80,9 +82,9 @@ export class LogFeed implements History {
     return this.#end;
   }
 
-  /** Where a client without a position begins: at the end, or at what was the end when it came, as far as is known. */
-  freshPlace(early: boolean): number {
-    return early && this.#began !== undefined ? this.ring.placeOf(this.#began) : this.ring.last.order;
+  /** Where the log ended when it was first seen. */
+  get start(): StreamId | undefined {
+    return this.#began;
   }
 
   asked(): number {
@@ -151,7 +153,11 @@ export class LogFeed implements History {
   }
 
   enter(connection: Connection, lastEventId: string | undefined): undefined {
-    this.#follow(connection, new LogBacklog(this, connection, { lastEventId }));
+    const resumes = lastEventId !== undefined && lastEventId !== '';
+    if (resumes) connection.position = OLDER;
+    // A client that has nothing begins now, not when it is written to for the first time.
+    const start = resumes || !this.#warm ? { lastEventId: resumes ? lastEventId : undefined } : { place: this.#now };
+    this.#follow(connection, new LogBacklog(this, connection, start));
   }
 
   leaveBehind(connection: Connection, frame: Frame): boolean {
@@ -176,23 +182,31 @@ export class LogFeed implements History {
 
   join(connection: Connection, room: string, _: unknown, replay: boolean): GapReason | undefined {
     const { position } = connection;
-    const backlog = connection.lagging ? this.#backlogs.get(connection) : undefined;
-    const now = this.ring.last.order;
-    if (backlog !== undefined && !(replay && (backlog.place === undefined || position !== undefined))) {
-      backlog.joined(room, now);
-    }
+    const backlog = this.#backlogOf(connection);
+    const now = this.#now;
+    const replayed = replay && position !== undefined;
+    backlog?.joined(room, replayed);
     if (position === undefined) return undefined;
     connection.served ??= new ServedRooms(position);
-    const gap = replay && position < this.ring.begin ? 'evicted' : undefined;
-    if (replay) this.#resend(connection, room, { from: position, upTo: backlog?.place ?? now }, gap);
-    connection.served.joined(room, replay ? position : now);
+    let gap: GapReason | undefined;
+    if (replayed && backlog !== undefined && backlog.place === undefined) {
+      // It will read the room with all else, but for what it has passed.
+      if (backlog.passed) gap = 'evicted';
+      this.#resend(connection, room, { from: now, upTo: now }, gap);
+    } else if (replayed) {
+      if (position < this.ring.begin) gap = 'evicted';
+      this.#resend(connection, room, { from: position, upTo: backlog?.place ?? now }, gap);
+    }
+    connection.served.joined(room, replayed ? position : now);
     return gap;
   }
 
   leave(connection: Connection, room: string): void {
-    if (connection.position === undefined) return;
-    connection.served ??= new ServedRooms(connection.position);
-    connection.served.left(room, this.ring.last.order);
+    const { position } = connection;
+    if (position === undefined) return;
+    connection.served ??= new ServedRooms(position);
+    const backlog = this.#backlogOf(connection);
+    connection.served.left(room, backlog === undefined ? this.#now : (backlog.place ?? OLDER));
   }
 
   /** An empty event that moves a client's last id to a position. */
@@ -207,6 +221,14 @@ export class LogFeed implements History {
     if (sentId === id) return undefined;
     if (this.#cursor?.id !== id) this.#cursor = this.cursorFrame(this.ring.last.id);
     return this.#cursor;
+  }
+
+  get #now(): number {
+    return this.ring.last.order;
+  }
+
+  #backlogOf(connection: Connection): LogBacklog | undefined {
+    return connection.lagging ? this.#backlogs.get(connection) : undefined;
   }
 
   #follow(connection: Connection, backlog: LogBacklog): void {

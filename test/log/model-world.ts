@@ -1,0 +1,334 @@
+import { createParser } from 'eventsource-parser';
+import { Chunk } from '../../src/delivery/chunk.js';
+import { Clock } from '../../src/delivery/clock.js';
+import { Connection } from '../../src/delivery/connection.js';
+import { Delivery } from '../../src/delivery/delivery.js';
+import { type Flushable, Flusher } from '../../src/delivery/flusher.js';
+import { LogFeed, type LogPage } from '../../src/delivery/log/feed.js';
+import type { Scope } from '../../src/delivery/scope.js';
+import type { Sink } from '../../src/delivery/sinks/sink.js';
+import { Reporter } from '../../src/events.js';
+import { Counters } from '../../src/stats.js';
+import { encodeComment, encodeEvent, encodeRetry } from '../../src/wire/frame.js';
+import { BEGINNING, compareStreamIds, formatStreamId, parseStreamId, type StreamId } from '../../src/wire/stream-id.js';
+
+/** What stands in the log, or stood there. */
+export type Entry = { id: StreamId } & ({ kind: 'event'; scope: Scope } | { kind: 'mark' } | { kind: 'tick' });
+
+/** What a client saw, in order. */
+export type Item =
+  | { kind: 'event'; of: StreamId; hasId: boolean }
+  | { kind: 'cursor'; of: StreamId; hasId: true }
+  | { kind: 'gap'; reason: string; lastEventId: string };
+
+const PAGE_ENTRIES = 4;
+const CURSOR_MS = 1000;
+/** An event of these tests costs a little more than this in the ring. */
+const EVENT_BYTES = 340;
+
+export const isLater = (a: StreamId, b: StreamId): boolean => compareStreamIds(a, b) > 0;
+
+function idIn(text: string | undefined): StreamId {
+  const id = parseStreamId(text ?? '');
+  if (id === undefined) throw new Error(`no id: ${text}`);
+  return id;
+}
+
+/** Takes what is written and reads it as a client does; `takes` decides what a write is answered. */
+class ReadingSink implements Sink {
+  readonly items: Item[] = [];
+  lastId: string;
+  takes = true;
+  /** A write was answered `false`, and the drain is due. */
+  stalled = false;
+  readonly #parser = createParser({
+    onEvent: ({ id, event, data }) => {
+      if (id !== undefined) this.lastId = id;
+      if (event === 'server:gap') this.items.push({ kind: 'gap', ...JSON.parse(data) });
+      else if (event === 'server:cursor') this.items.push({ kind: 'cursor', of: idIn(id), hasId: true });
+      else if (event !== 'live') this.items.push({ kind: 'event', of: idIn(data), hasId: id !== undefined });
+    },
+  });
+
+  constructor(lastId: string) {
+    this.lastId = lastId;
+  }
+  write(chunk: Chunk): boolean {
+    return this.writeBytes(chunk.bytes);
+  }
+  writeBytes(bytes: Buffer): boolean {
+    this.#parser.feed(bytes.toString());
+    this.stalled ||= !this.takes;
+    return this.takes;
+  }
+  end(): void {}
+  destroy(): void {}
+  progress(): string {
+    return '';
+  }
+  detach(): void {}
+}
+
+/** Flushes when the test says so. */
+class ManualFlusher extends Flusher {
+  #marked = new Set<Flushable>();
+  override mark(who: Flushable): void {
+    this.#marked.add(who);
+  }
+  /** @returns whether there was anything to do */
+  flush(): boolean {
+    const marked = this.#marked;
+    this.#marked = new Set();
+    for (const who of marked) who.flush((frames) => new Chunk(frames));
+    return marked.size > 0;
+  }
+}
+
+class ManualDelivery extends Delivery {
+  override readonly flusher = new ManualFlusher();
+}
+
+/** One connection of a client: what it is owed, and what it saw. */
+export interface Session {
+  readonly connection: Connection;
+  readonly sink: ReadingSink;
+  /** Its client came with a position. */
+  readonly position: StreamId | undefined;
+  /** What it is owed: of these scopes everything behind an entry. */
+  readonly owed: Map<string, StreamId>;
+  /** A room that it joined with its history began before what is in memory, so that a gap was told there. */
+  joinedWithReplay: boolean;
+}
+
+export const nameOf = ({ kind, name = '' }: Scope): string => `${kind}:${name}`;
+
+interface Read {
+  position: StreamId;
+  page: LogPage | undefined;
+  resolve(page: LogPage): void;
+  reject(error: Error): void;
+}
+
+const SETTINGS = {
+  keepAliveMs: 0,
+  keepAliveEvent: undefined,
+  retryMs: 0,
+  maxQueueItems: 3,
+  maxQueueBytes: 1000,
+  maxLifetimeMs: undefined,
+  stallTimeoutMs: 0,
+};
+
+/** A log, what one instance makes of it, and its clients; everything happens when the test says so. */
+export class World {
+  /** Everything that was ever appended, and what of it is still there. */
+  readonly all: Entry[] = [];
+  log: Entry[] = [];
+  readonly sessions: Session[] = [];
+  readonly feed: LogFeed;
+  readonly #counters = new Counters();
+  readonly #delivery: ManualDelivery;
+  #reads: Read[] = [];
+  #ms = 1;
+  #began: StreamId;
+  #read: StreamId = BEGINNING;
+  #asked = 0;
+
+  constructor(ringEvents: number, windowMs: number, history: number) {
+    let feed: LogFeed | undefined;
+    this.#delivery = new ManualDelivery({
+      clock: new Clock(),
+      counters: this.#counters,
+      reporter: new Reporter({ emit: () => undefined, listens: () => false }, this.#counters),
+      gapEvent: 'server:gap',
+      instanceId: 'test',
+      cursorMs: CURSOR_MS,
+      heartbeat: () => encodeComment('ping'),
+      history: (delivery) => {
+        feed = new LogFeed({
+          windowMs,
+          ringMaxBytes: ringEvents * EVENT_BYTES,
+          counters: this.#counters,
+          delivery,
+          read: (position) =>
+            new Promise((resolve, reject) => this.#reads.push({ position, page: undefined, resolve, reject })),
+          asked: () => this.#asked,
+        });
+        return feed;
+      },
+    });
+    if (feed === undefined) throw new Error('no feed');
+    this.feed = feed;
+    this.#append({ id: this.#next(), kind: 'mark' });
+    for (let n = 0; n < history; n += 1) this.append({ kind: 'all' });
+    this.#began = this.end;
+    this.feed.began(this.end);
+  }
+
+  get end(): StreamId {
+    return this.log.at(-1)?.id ?? BEGINNING;
+  }
+
+  append(scope: Scope): void {
+    this.#append({ id: this.#next(), kind: 'event', scope });
+  }
+
+  tick(): void {
+    if (this.log.at(-1)?.kind === 'tick') this.log.pop();
+    this.#append({ id: this.#next(), kind: 'tick' });
+  }
+
+  /** The log is gone, and begins anew. */
+  wipe(): void {
+    this.log = [];
+    this.#append({ id: this.#next(), kind: 'mark' });
+  }
+
+  /** Old entries go; the last one never does. */
+  trim(count: number): void {
+    this.log = this.log.slice(Math.min(count, this.log.length - 1));
+  }
+
+  /** The instance reads on in the log. */
+  tail(count: number): void {
+    const behind = this.log.filter(({ id }) => isLater(id, this.#read));
+    const entries = behind.slice(0, count);
+    const [first] = entries;
+    if (first !== undefined && first.kind !== 'mark' && this.all.some((entry) => this.#isLostBefore(entry, first))) {
+      this.feed.lose(first.id);
+    }
+    for (const entry of entries) {
+      this.#read = entry.id;
+      if (entry.kind === 'mark') this.feed.mark(entry.id);
+      else if (entry.kind === 'tick') this.feed.moveTo(entry.id);
+      else if (this.feed.isOld(entry.id)) this.feed.record(entry.scope, this.#frame(entry));
+      else this.#delivery.deliver(entry.scope, this.#frame(entry));
+    }
+    this.feed.wakeWaiting();
+    if (entries.length === behind.length && !this.feed.warm) this.feed.caughtUp();
+  }
+
+  /** An answer to the question where the log ends. */
+  ended(): void {
+    this.#asked += 1;
+    this.feed.ended(this.end, this.#asked);
+  }
+
+  /** Redis makes the answer to a read. */
+  execute(): void {
+    const read = this.#reads.find(({ page }) => page === undefined);
+    if (read !== undefined) read.page = this.#page(read.position);
+  }
+
+  /** The answer arrives, or the read fails. */
+  async answer(well: boolean): Promise<void> {
+    const read = this.#reads.shift();
+    if (well) read?.resolve(read.page ?? this.#page(read.position));
+    else read?.reject(new Error('the connection was lost'));
+    for (let turn = 0; turn < 3; turn += 1) await Promise.resolve();
+  }
+
+  flush(): boolean {
+    return this.#delivery.flusher.flush();
+  }
+
+  connect(userId: string, rooms: readonly string[], lastEventId: string, disconnect: boolean): Session {
+    const sink = new ReadingSink(lastEventId);
+    const settings = { ...SETTINGS, dropPolicy: disconnect ? ('disconnect' as const) : ('oldest' as const) };
+    const position = parseStreamId(lastEventId);
+    const connection = new Connection(this.#delivery, this.sessions.length, userId, settings, lastEventId);
+    connection.start(sink, encodeRetry(0));
+    const from = position ?? this.#seen;
+    const owed = new Map(['all:', `user:${userId}`, ...rooms.map((room) => `room:${room}`)].map((key) => [key, from]));
+    const session = { connection, sink, position, owed, joinedWithReplay: false };
+    this.sessions.push(session);
+    this.#delivery.enter(connection, lastEventId, rooms);
+    return session;
+  }
+
+  /** @returns whether it has joined with history */
+  join(session: Session, room: string, replay: boolean): boolean {
+    const { connection, owed, position } = session;
+    const has = parseStreamId(session.sink.lastId) ?? BEGINNING;
+    const now = isLater(has, this.#seen) ? has : this.#seen;
+    const from = replay && position !== undefined ? position : now;
+    if (!this.#delivery.join(connection, room, undefined, replay)) return session.joinedWithReplay;
+    owed.set(`room:${room}`, from);
+    return session.joinedWithReplay || (replay && position !== undefined);
+  }
+
+  leave({ connection, owed }: Session, room: string): void {
+    this.#delivery.leave(connection, room);
+    owed.delete(`room:${room}`);
+  }
+
+  /** Something that is live only. */
+  send(userId: string): void {
+    const frame = encodeEvent({ event: 'live', text: 'x'.repeat(200) }, this.#delivery.nextOrder());
+    this.#delivery.deliver({ kind: 'user', name: userId }, frame);
+  }
+
+  drain({ sink, connection }: Session): void {
+    sink.takes = true;
+    if (!sink.stalled) return;
+    sink.stalled = false;
+    connection.drained();
+  }
+
+  /** Everything that can happen by itself happens. */
+  async settle(): Promise<void> {
+    for (let idle = 0; idle < 3; ) {
+      for (const session of this.sessions) this.drain(session);
+      this.tail(1000);
+      this.ended();
+      let busy = false;
+      for (let flushed = this.flush(); flushed; flushed = this.flush()) busy = true;
+      for (; this.#reads.length > 0; busy = true) await this.answer(true);
+      idle = busy ? 0 : idle + 1;
+    }
+    // Those to whom nothing was said are moved by their heartbeat.
+    const { clock, flusher } = this.#delivery;
+    for (const { connection } of this.sessions) connection.wake(clock.now() + 2 * CURSOR_MS);
+    flusher.flush();
+  }
+
+  /** How far the instance has read; at first it reads what is history. */
+  get #seen(): StreamId {
+    return this.feed.warm ? this.#read : this.#began;
+  }
+
+  #isLostBefore({ id, kind }: Entry, first: Entry): boolean {
+    return kind !== 'tick' && isLater(id, this.#read) && isLater(first.id, id);
+  }
+
+  #frame({ id }: Entry) {
+    const name = formatStreamId(id);
+    return encodeEvent({ id: name, text: name }, this.#delivery.nextOrder());
+  }
+
+  #page(position: StreamId): LogPage {
+    const behind = this.log.filter(({ id }) => isLater(id, position)).slice(0, PAGE_ENTRIES);
+    const entries = behind.map((entry) => {
+      if (entry.kind === 'tick') return { id: entry.id, kind: 'other' as const };
+      if (entry.kind === 'mark') return { id: entry.id, kind: 'mark' as const };
+      const name = formatStreamId(entry.id);
+      return {
+        id: entry.id,
+        kind: 'event' as const,
+        scope: entry.scope,
+        frame: encodeEvent({ id: name, text: name }, 0),
+      };
+    });
+    return { entries, first: this.log[0]?.id, last: entries.length < PAGE_ENTRIES };
+  }
+
+  #append(entry: Entry): void {
+    this.all.push(entry);
+    this.log.push(entry);
+  }
+
+  #next(): StreamId {
+    this.#ms += 1;
+    return { ms: this.#ms, seq: this.#ms % 3 };
+  }
+}

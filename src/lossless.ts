@@ -121,12 +121,13 @@ export class Lossless implements LogBusHost {
   }
 
   /** An event's id is its place in the log, whatever its envelope says. */
-  #decode(entry: LogEntry): Received | undefined {
+  #decode(entry: LogEntry, tells = true): Received | undefined {
     try {
       const received = this.#reader.read(entry.message);
       if ('event' in received) received.event.id = entry.name;
       return received;
     } catch (error) {
+      if (!tells) return undefined;
       this.bus.invalid();
       const refusal = error instanceof SSEKifyError ? error : new SSEKifyError('INVALID_ENVELOPE', String(error));
       this.#parts.error(refusal);
@@ -137,7 +138,8 @@ export class Lossless implements LogBusHost {
   #pageEntry(entry: LogEntry): LogPageEntry {
     const { id, kind } = entry;
     if (kind === 'mark') return { id, kind };
-    const received = kind === 'event' ? this.#decode(entry) : undefined;
+    // What is wrong with it was told when it came.
+    const received = kind === 'event' ? this.#decode(entry, false) : undefined;
     if (received === undefined || 'command' in received) return { id, kind: 'other' };
     return { id, kind: 'event', scope: received.scope, frame: encodeEvent(received.event, 0) };
   }

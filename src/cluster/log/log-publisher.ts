@@ -70,7 +70,12 @@ export class LogPublisher {
       let expected = stamper.nextNumber(ticket.key);
       for (let tries = 0; tries < MAX_PREDICTIONS; tries += 1) {
         const before = head(draft.render(expected).text, json);
-        const appended = await this.#append({ before, after: '', key, counter: { ...counter(), expected } });
+        const appended = await this.#append({
+          before,
+          after: '',
+          key,
+          counter: { ...counter(), floor: expected, expected },
+        });
         if (appended.id !== undefined) {
           took(appended.seq);
           return appended;

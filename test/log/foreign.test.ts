@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+import { openStream } from '../helpers/client.js';
+import { collect } from '../helpers/emitted.js';
+import { LOG, logHub, told, untilPlaced, untilTold } from '../helpers/log.js';
+import { startRedis } from '../helpers/redis.js';
+
+it('delivers what others append, drops and reports garbage once, and goes on with the next', async () => {
+  const redis = await startRedis();
+  const raw = redis.client();
+  await raw.xadd(LOG, '*', 'm', '{"type":"all","data":0}');
+  const a = await logHub(redis.url, { log: { ringMaxBytes: 0 } });
+  const client = await openStream(`${a.url}/ann`);
+  await untilPlaced(client);
+  const began = client.lastEventId;
+  const published = collect(a.sse, 'publish');
+  const garbage: [string, string][] = [
+    ['m', 'not json'],
+    ['m', '{"type":"nobody","data":1}'],
+    ['m', '{"type":"user","data":1}'],
+    ['m', '{"type":"all","event":"a\\nb","data":1}'],
+    ['x', 'y'],
+    ['m', '\u0000\ufffd'],
+  ];
+  for (const [field, value] of garbage) await raw.xadd(LOG, '*', field, value);
+  const id = await raw.xadd(LOG, '*', 'm', '{"type":"user","target":"ann","id":"my own","event":"e","data":{"n":1}}');
+  await untilTold(client, 1);
+  expect(told(client)).toMatchObject([{ id, event: 'e', data: '{"n":1}' }]);
+  expect(published).toHaveLength(1);
+  const invalid = () => a.errors.filter(({ code }) => code === 'INVALID_ENVELOPE').length;
+  expect(invalid()).toBe(garbage.length);
+  expect(a.sse.stats().bus.invalid).toBe(garbage.length);
+  // Who reads it again, out of Redis, has nothing new to say of it.
+  const again = await openStream(`${a.url}/ann`, { lastEventId: began });
+  await untilTold(again, 1);
+  expect(a.sse.stats().log.resumesFromRedis).toBe(1);
+  expect(told(again)).toEqual(told(client));
+  expect([invalid(), a.sse.stats().bus.invalid]).toEqual([garbage.length, garbage.length]);
+  expect(a.gaps).toEqual([]);
+});

@@ -1,0 +1,55 @@
+import { expect, it } from 'vitest';
+import { openStream } from '../helpers/client.js';
+import { dataOf, gapsOf, logHub, logHubs, range, untilPlaced, untilTold } from '../helpers/log.js';
+import { startRedis } from '../helpers/redis.js';
+
+it('gives a client that returns to another instance exactly what it missed: its own, its rooms’, everyone’s', async () => {
+  const redis = await startRedis();
+  const [a, b] = await logHubs(2, redis);
+  if (a === undefined || b === undefined) return expect.fail();
+  const before = await openStream(`${a.url}/ann?rooms=r`);
+  await a.sse.publishToUser('ann', { n: 0 });
+  await untilTold(before, 1);
+  before.close();
+  await a.sse.publishToUser('ann', { n: 1 });
+  await b.sse.publishToRoom('r', { n: 2 });
+  await b.sse.publishToRoom('other', { n: -1 });
+  await a.sse.publishToAll({ n: 3 });
+  await a.sse.publishToUser('bob', { n: -2 });
+  await b.sse.publishToUser('ann', { n: 4 });
+  const after = await openStream(`${b.url}/ann?rooms=r`, { lastEventId: before.lastEventId });
+  await a.sse.publishToUser('ann', { n: 5 });
+  await untilTold(after, 5);
+  expect(dataOf(after).map(({ n }) => n)).toEqual(range(1, 6));
+  // An instance that was not there then knows as much.
+  const c = await logHub(redis.url);
+  const third = await openStream(`${c.url}/ann?rooms=r`, { lastEventId: before.lastEventId });
+  await untilTold(third, 5);
+  expect(dataOf(third).map(({ n }) => n)).toEqual(range(1, 6));
+  expect([...gapsOf(after), ...gapsOf(third)]).toEqual([]);
+  expect(c.sse.stats().log).toMatchObject({ resumesFromMemory: 1, resumesFromRedis: 0 });
+});
+
+it('starts a client without a position live, and tells it at once where that is', async () => {
+  const redis = await startRedis();
+  const a = await logHub(redis.url);
+  await a.sse.publishToAll({ n: 0 });
+  const fresh = await openStream(`${a.url}/ann`);
+  await untilPlaced(fresh);
+  expect(fresh.events.map(({ event, data }) => [event, data])).toEqual([['server:cursor', '']]);
+  await a.sse.publishToAll({ n: 1 });
+  await untilTold(fresh, 1);
+  expect(dataOf(fresh)).toMatchObject([{ n: 1 }]);
+});
+
+it('resumes a client that came back while nothing was said, though its position is that of a tick', async () => {
+  const redis = await startRedis();
+  const [a, b] = await logHubs(2, redis);
+  const fresh = await openStream(`${a?.url}/ann`);
+  await untilPlaced(fresh);
+  fresh.close();
+  await a?.sse.publishToAll({ n: 1 });
+  const again = await openStream(`${b?.url}/ann`, { lastEventId: fresh.lastEventId });
+  await untilTold(again, 1);
+  expect(dataOf(again)).toMatchObject([{ n: 1 }]);
+});

@@ -101,8 +101,8 @@ export class Lossless implements LogBusHost {
 
   /** An older piece of the log, ready to be written. */
   async #page(position: StreamId): Promise<LogPage> {
-    const { entries, first, last } = await this.bus.pages.after(position);
-    return { entries: entries.map((entry) => this.#pageEntry(entry)), first, last };
+    const { entries, first } = await this.bus.pages.after(position);
+    return { entries: entries.map((entry) => this.#pageEntry(entry)), first };
   }
 
   #take(entry: LogEntry): void {

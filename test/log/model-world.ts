@@ -319,7 +319,7 @@ export class World {
         frame: encodeEvent({ id: name, text: name }, 0),
       };
     });
-    return { entries, first: this.log[0]?.id, last: entries.length < PAGE_ENTRIES };
+    return { entries, first: this.log[0]?.id };
   }
 
   #append(entry: Entry): void {

@@ -1,6 +1,6 @@
 import type { Clock, Wakeable } from '../../delivery/clock.js';
 import { SSEKifyError } from '../../errors.js';
-import { parseStreamId, type StreamId } from '../../wire/stream-id.js';
+import { BEGINNING, parseStreamId, type StreamId } from '../../wire/stream-id.js';
 import { type BusStats, NOTHING_COUNTED } from '../bus-stats.js';
 import { Gate } from '../gate.js';
 import type { ReplicatedLink } from '../link.js';
@@ -50,6 +50,8 @@ const TICK_MS = 1000;
 /** A little less than between ticks, so that an instance that comes a moment early does not leave one out. */
 const TICK_LOCK_MS = 900;
 const MAX_MISSED = 3;
+/** Ticks that may be due while one is unanswered: as long as a publish waits. */
+const MAX_UNANSWERED = 5;
 
 /** One instance's ways to the log: it appends, follows, and makes sure by ticks that following works. */
 export class LogBus implements Wakeable {
@@ -74,7 +76,10 @@ export class LogBus implements Wakeable {
   #silent = 0;
   #answersSeen = 0;
   #asked = 0;
-  lagMs = 0;
+  /** The end of the log a moment ago. */
+  #end = BEGINNING;
+  /** Ticks that were due since one was sent that is not answered. */
+  #unanswered: number | undefined;
   entriesRead = 0;
   readonly #said = new Set<string>();
   #whenUp: { resolve: () => void; reject: (error: SSEKifyError) => void }[] = [];
@@ -108,6 +113,10 @@ export class LogBus implements Wakeable {
   /** How many ends of the log have been asked for. */
   get asked(): number {
     return this.#asked;
+  }
+
+  get lagMs(): number {
+    return Math.max(0, this.#end.ms - this.#tail.position.ms);
   }
 
   stats(): BusStats {
@@ -174,15 +183,27 @@ export class LogBus implements Wakeable {
   }
 
   #tick(): void {
+    if (this.#unanswered !== undefined) {
+      this.#unanswered += 1;
+      if (this.#unanswered < MAX_UNANSWERED) return;
+      // Its other end is gone without a word; what waits on it fails now.
+      this.#unanswered = 0;
+      this.#link.renew();
+      return;
+    }
+    this.#unanswered = 0;
     this.#asked += 1;
     const asked = this.#asked;
     const { log, count, tick } = this.keys;
     const args = [...this.#tail.known, String(TICK_LOCK_MS), ''];
-    this.#link.call('EVAL', TICK, '3', log, count, tick, ...args).then(
+    const answered = this.#link.call('EVAL', TICK, '3', log, count, tick, ...args).finally(() => {
+      this.#unanswered = undefined;
+    });
+    answered.then(
       (answer) => {
         const end = parseStreamId(String(answer));
         if (end === undefined || this.#closed) return;
-        this.lagMs = Math.max(0, end.ms - this.#tail.position.ms);
+        this.#end = end;
         this.#host.ended(end, asked);
       },
       (cause: unknown) => this.#onError(cause),

@@ -65,6 +65,7 @@ export class LogSource {
   }
 
   close(): void {
+    this.#first = undefined;
     for (const link of [...this.#links]) this.release(link);
   }
 

@@ -57,7 +57,8 @@ return {1,id,seq}`.trim();
 
 /**
  * Looks whether the log is still the one that was known, which is marked if it is not, and appends a tick if it is time.
- * KEYS: log, count, tick. ARGV: known number, known ms, known number in that ms, ms between ticks, '1' = mark in any case.
+ * KEYS: log, count, tick. ARGV: known number, known ms, known number in that ms, ms between ticks, '1' = mark it unless another has, behind what
+ * is known.
  * Gives the id of the log's last entry.
  */
 export const TICK = `${MARK}
@@ -67,7 +68,14 @@ local behind=function(id)
 local ms,seq=string.match(id,'(%d+)-(%d+)')
 return ms+0<floor or (ms+0==floor and seq+0<tonumber(ARGV[3]))
 end
-if ARGV[5]=='1' or not last or n==0 or n<known or behind(last[1]) then return mark() end
+local doubted=function()
+if ARGV[5]~='1' then return false end
+for _,entry in ipairs(redis.call('XRANGE',log,'('..ARGV[2]..'-'..ARGV[3],'+','COUNT','10000')) do
+if entry[2][1]=='mark' then return false end
+end
+return true
+end
+if not last or doubted() or n==0 or n<known or behind(last[1]) then return mark() end
 if not redis.call('SET',KEYS[3],'1','NX','PX',ARGV[4]) then return last[1] end
 if last[2][1]=='tick' then redis.call('XDEL',log,last[1]) end
 return redis.call('XADD',log,'*','tick','1','n',text(n))`.trim();

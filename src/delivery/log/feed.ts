@@ -22,8 +22,6 @@ export interface LogPage {
   entries: readonly LogPageEntry[];
   /** The oldest position the log had after it was read. */
   first: StreamId | undefined;
-  /** Nothing came behind it. */
-  last: boolean;
 }
 
 export type LogPageEntry = { id: StreamId } & (

@@ -4,6 +4,7 @@ import type { LogEntry } from './cluster/log/entry.js';
 import { LogBus, type LogBusHost } from './cluster/log/log-bus.js';
 import { LogPublisher } from './cluster/log/log-publisher.js';
 import type { LogStats } from './cluster/log/log-stats.js';
+import type { Page } from './cluster/log/pages.js';
 import type { LogSource } from './cluster/log/redis-stream.js';
 import type { Delivery } from './delivery/delivery.js';
 import { LogFeed, type LogPage, type LogPageEntry } from './delivery/log/feed.js';
@@ -36,6 +37,8 @@ export class Lossless implements LogBusHost {
   readonly publisher: LogPublisher;
   readonly #parts: LosslessParts;
   readonly #reader: EnvelopeReader;
+  /** Pages that several wait for are made ready once. */
+  readonly #encoded = new WeakMap<Page, LogPage>();
 
   constructor(parts: LosslessParts) {
     const { source, settings, instanceId, counters, stamper, delivery } = parts;
@@ -101,8 +104,12 @@ export class Lossless implements LogBusHost {
 
   /** An older piece of the log, ready to be written. */
   async #page(position: StreamId): Promise<LogPage> {
-    const { entries, first } = await this.bus.pages.after(position);
-    return { entries: entries.map((entry) => this.#pageEntry(entry)), first };
+    const page = await this.bus.pages.after(position);
+    const present = this.#encoded.get(page);
+    if (present !== undefined) return present;
+    const encoded = { entries: page.entries.map((entry) => this.#pageEntry(entry)), first: page.first };
+    this.#encoded.set(page, encoded);
+    return encoded;
   }
 
   #take(entry: LogEntry): void {

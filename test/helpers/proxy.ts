@@ -8,6 +8,8 @@ export interface Proxy {
   readonly url: string;
   /** Swallows every byte of the connections that are there, and of those that come. */
   blackhole(): void;
+  /** Swallows every byte of the connections that are there, for good; those that come are well. */
+  strand(): void;
   /** Passes bytes on again; connections that lost some are cut off, as their ends would notice. */
   heal(): void;
   /** Cuts all connections off. */
@@ -16,18 +18,18 @@ export interface Proxy {
 
 /** A proxy before a port of the loopback interface; closed, with its sockets, when the test ends. */
 export async function startProxy(target: number): Promise<Proxy> {
-  const pairs = new Set<{ sockets: net.Socket[]; lossy: boolean }>();
+  const pairs = new Set<{ sockets: net.Socket[]; lossy: boolean; stranded: boolean }>();
   let swallowing = false;
   const server = net.createServer((client) => {
     const upstream = net.connect(target, '127.0.0.1');
-    const pair = { sockets: [client, upstream], lossy: false };
+    const pair = { sockets: [client, upstream], lossy: false, stranded: false };
     pairs.add(pair);
     for (const [from, to] of [
       [client, upstream],
       [upstream, client],
     ] as const) {
       from.on('data', (bytes) => {
-        if (swallowing) pair.lossy = true;
+        if (swallowing || pair.stranded) pair.lossy = true;
         else to.write(bytes);
       });
       from.on('error', () => undefined);
@@ -54,6 +56,9 @@ export async function startProxy(target: number): Promise<Proxy> {
     url: `redis://127.0.0.1:${address.port}`,
     blackhole() {
       swallowing = true;
+    },
+    strand() {
+      for (const pair of pairs) pair.stranded = true;
     },
     heal() {
       swallowing = false;

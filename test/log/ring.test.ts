@@ -1,0 +1,128 @@
+import { expect, it } from 'vitest';
+import { openStream } from '../helpers/client.js';
+import { commandCalls, dataOf, gapsOf, LOG, logHub, range, untilTold } from '../helpers/log.js';
+import { startProxy } from '../helpers/proxy.js';
+import { startRedis } from '../helpers/redis.js';
+
+async function published(count: number, ringMaxBytes: number) {
+  const redis = await startRedis();
+  const a = await logHub(redis.url, { log: { ringMaxBytes } });
+  const client = await openStream(`${a.url}/ann`);
+  const { id = '' } = await a.sse.publishToAll({ n: -1 });
+  const scopes = ['user', 'room', 'all'] as const;
+  await Promise.all(
+    range(0, count).map((n) => {
+      const scope = scopes[n % 3];
+      if (scope === 'all') return a.sse.publishToAll({ n });
+      return scope === 'user' ? a.sse.publishToUser('ann', { n }) : a.sse.publishToRoom('r', { n });
+    }),
+  );
+  client.close();
+  await expect.poll(() => a.sse.stats().bus.received).toBe(count + 1);
+  return { redis, a, id };
+}
+
+it('reads what is older than memory from Redis, and what many ask for at once only once', async () => {
+  const { redis, a, id } = await published(1200, 100_000);
+  expect(a.sse.stats().log.ringBytes).toBeLessThanOrEqual(100_000);
+  const before = (await commandCalls(redis)).get('xrange') ?? 0;
+  // Redis answers only when all have asked.
+  process.kill(redis.pid ?? expect.fail(), 'SIGSTOP');
+  const clients = await Promise.all(range(0, 40).map(() => openStream(`${a.url}/ann?rooms=r`, { lastEventId: id })));
+  await expect.poll(() => a.sse.stats().log.resumesFromRedis, { interval: 5 }).toBe(40);
+  process.kill(redis.pid ?? expect.fail(), 'SIGCONT');
+  await Promise.all(clients.map((client) => untilTold(client, 1200)));
+  for (const client of clients) expect(dataOf(client).map(({ n }) => n)).toEqual(range(0, 1200));
+  expect(a.sse.stats().log).toMatchObject({ resumesFromRedis: 40, resumesFromMemory: 0 });
+  const reads = ((await commandCalls(redis)).get('xrange') ?? 0) - before;
+  // A page and a look at the beginning, for each piece of 500; not for each client.
+  expect(reads).toBeGreaterThanOrEqual(4);
+  expect(reads).toBeLessThan(40);
+  expect(a.gaps).toEqual([]);
+});
+
+it('costs Redis nothing when 500 clients come back to a warm instance', async () => {
+  const { redis, a, id } = await published(300, 10_000_000);
+  const before = await commandCalls(redis);
+  const clients = await Promise.all(range(0, 500).map(() => openStream(`${a.url}/ann?rooms=r`, { lastEventId: id })));
+  await Promise.all(clients.map((client) => untilTold(client, 300)));
+  for (const client of clients) expect(dataOf(client).map(({ n }) => n)).toEqual(range(0, 300));
+  expect(a.sse.stats().log).toMatchObject({ resumesFromMemory: 500, resumesFromRedis: 0 });
+  const after = await commandCalls(redis);
+  // Ticks go on, and the tail.
+  const ticking = [
+    'eval',
+    'get',
+    'set',
+    'xadd',
+    'xdel',
+    'xrevrange',
+    'xread',
+    'info',
+    'client|setinfo',
+    'client',
+    'hello',
+  ];
+  const others = [...after].filter(([name, calls]) => calls !== before.get(name) && !ticking.includes(name));
+  expect(others.filter(([name]) => !name.startsWith('client'))).toEqual([]);
+  expect((after.get('eval') ?? 0) - (before.get('eval') ?? 0)).toBeLessThan(20);
+});
+
+it('goes on reading older pieces where it was when Redis was lost on the way', async () => {
+  const redis = await startRedis();
+  const proxy = await startProxy(redis.port);
+  const a = await logHub(proxy.url, { log: { ringMaxBytes: 0 } });
+  const { id = '' } = await a.sse.publishToAll(0);
+  await Promise.all(range(1, 2000).map((n) => a.sse.publishToAll(n)));
+  await expect.poll(() => a.sse.stats().bus.received).toBe(2000);
+  proxy.blackhole();
+  const clients = await Promise.all(range(0, 5).map(() => openStream(`${a.url}/ann`, { lastEventId: id })));
+  await expect.poll(() => a.sse.stats().log.resumesFromRedis).toBe(5);
+  proxy.heal();
+  await Promise.all(clients.map((client) => untilTold(client, 1999)));
+  for (const client of clients) expect(dataOf(client)).toEqual(range(1, 2000));
+  expect(await redis.client().xlen(LOG)).toBeGreaterThanOrEqual(2000);
+});
+
+it('gives a room’s events to a client that joins while it reads older ones, from then on', async () => {
+  const { a, id } = await published(1200, 100_000);
+  const client = await openStream(`${a.url}/ann`, { lastEventId: id });
+  expect((await a.handle(1)).join('r')).toBe(true);
+  await a.sse.publishToRoom('r', { n: 1200 });
+  await client.until((reader) => dataOf(reader).some(({ n }) => n === 1200));
+  expect(dataOf(client).map(({ n }) => n)).toEqual([...range(0, 1200).filter((n) => n % 3 !== 1), 1200]);
+  expect(gapsOf(client)).toEqual([]);
+});
+
+it('resends a room’s events on join with replay, and tells of a gap where they are no longer in memory', async () => {
+  const { a, id } = await published(300, 10_000_000);
+  const client = await openStream(`${a.url}/ann`, { lastEventId: id });
+  await untilTold(client, 200);
+  const handle = await a.handle(1);
+  expect(handle.join('r', { replay: true })).toBe(true);
+  await untilTold(client, 300);
+  const ofRoom = client.events.filter(({ data }) => data !== '' && JSON.parse(data).n % 3 === 1);
+  expect(ofRoom.map(({ data }) => JSON.parse(data).n)).toEqual(range(0, 300).filter((n) => n % 3 === 1));
+  expect(ofRoom.every((event) => event.id === undefined)).toBe(true);
+  handle.leave('r');
+  expect(handle.join('r', { replay: true })).toBe(true);
+  await a.sse.publishToRoom('r', { n: 301 });
+  await untilTold(client, 301);
+
+  const small = await published(1200, 50_000);
+  const late = await openStream(`${small.a.url}/ann`, { lastEventId: small.id });
+  await untilTold(late, 800);
+  (await small.a.handle(1)).join('r', { replay: true });
+  await small.a.sse.publishToRoom('r', { n: 1200 });
+  await late.until((reader) => dataOf(reader).some(({ n }) => n === 1200));
+  expect(gapsOf(late)).toEqual(['evicted']);
+  const resent = dataOf(late)
+    .filter(({ n }) => n % 3 === 1)
+    .map(({ n }) => n);
+  expect(resent.length).toBeGreaterThan(10);
+  expect(resent).toEqual(
+    range(0, 1200)
+      .filter((n) => n % 3 === 1)
+      .slice(-resent.length),
+  );
+});

@@ -1,0 +1,121 @@
+import { expect, it } from 'vitest';
+import { createRedisStreamAdapter, SSEKify } from '../../src/index.js';
+import { runScript } from '../helpers/child.js';
+import { openStream } from '../helpers/client.js';
+import { logHub, told, untilPlaced, untilTold } from '../helpers/log.js';
+import { freePort, startRedis } from '../helpers/redis.js';
+import { endWithTest, serveHub } from '../helpers/server.js';
+
+const prelude = (port: number) => `
+  import { createRedisStreamAdapter, SSEKify } from 'ssekify';
+  process.chdir(${JSON.stringify(process.cwd())});
+  const adapter = createRedisStreamAdapter('redis://127.0.0.1:${port}');
+  const sse = new SSEKify({ redis: adapter });
+`;
+
+it('leaves no handle, so that the process ends by itself', async () => {
+  const redis = await startRedis();
+  const { code, stderr } = await runScript(`${prelude(redis.port)}
+    await sse.ready();
+    await sse.publish({ requestId: 'k' });
+    await sse.shutdown();
+  `);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});
+
+it('leaves none without Redis either', async () => {
+  const { code, stdout } = await runScript(`${prelude(await freePort())}
+    await sse.publish({ requestId: 'k' }).catch((error) => console.log(error.code, error.outcome, error.delivered));
+    await sse.shutdown();
+    await sse.publish(1).catch((error) => console.log(error.code));
+    await sse.ready().catch((error) => console.log(error.code));
+  `);
+  expect({ code, stdout: stdout.trim().split('\n') }).toEqual({
+    code: 0,
+    stdout: ['PUBLISH_REFUSED refused 0', 'SHUTDOWN', 'SHUTDOWN'],
+  });
+});
+
+it('survives unawaited publishes while Redis dies', async () => {
+  const redis = await startRedis();
+  const { code, stdout, stderr } = await runScript(`${prelude(redis.port)}
+    await sse.ready();
+    for (let round = 0; round < 40; round += 1) {
+      for (let n = 0; n < 20; n += 1) sse.publish(n % 2 === 0 ? { n } : { n, requestId: 'k' });
+      if (round === 10) process.kill(${redis.pid}, 'SIGKILL');
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const { refused, unanswered } = sse.stats().bus;
+    console.log(refused + unanswered > 0);
+    await sse.shutdown();
+    sse.publish(1);
+  `);
+  expect({ code, stdout: stdout.trim() }).toEqual({ code: 0, stdout: 'true' });
+  expect(stderr.match(/SSEKifyWarning/g)).toHaveLength(1);
+  expect(stderr).not.toMatch(/UnhandledPromise|Unhandled error/i);
+});
+
+it('says at construction what to install', async () => {
+  const { stdout } = await runScript(`
+    import { createRedisStreamAdapter } from 'ssekify';
+    process.chdir('/');
+    try {
+      createRedisStreamAdapter('redis://127.0.0.1:1');
+    } catch ({ code, message }) {
+      console.log(code, message);
+    }
+  `);
+  expect(stdout).toMatch(/^REDIS_CLIENT_MISSING createRedisStreamAdapter.* npm install ioredis\n$/);
+});
+
+it('ends its own connections of an adapter that another hub goes on with', async () => {
+  const redis = await startRedis();
+  const adapter = createRedisStreamAdapter(redis.url);
+  const [a, b] = [await serveHub({ hub: { redis: adapter } }), await serveHub({ hub: { redis: adapter } })];
+  await Promise.all([a.sse.ready(), b.sse.ready()]);
+  const client = await openStream(`${b.url}/ann`);
+  await a.sse.publishToAll(1);
+  await untilTold(client, 1);
+  await a.sse.shutdown({ graceMs: 0 });
+  await b.sse.publishToAll(2);
+  await untilTold(client, 2);
+  expect(told(client).map(({ data }) => data)).toEqual(['1', '2']);
+  const connected = async () =>
+    String(await redis.client().call('CLIENT', 'LIST'))
+      .split('\n')
+      .filter((line) => /cmd=(xread|eval)/.test(line));
+  await expect.poll(async () => (await connected()).length).toBe(2);
+});
+
+it('ends all connections of an adapter that is closed, which stays so', async () => {
+  const redis = await startRedis();
+  const adapter = createRedisStreamAdapter(redis.url);
+  const sse = new SSEKify({ redis: adapter });
+  endWithTest(sse);
+  sse.on('error', () => undefined);
+  await sse.ready();
+  await adapter.close();
+  await expect.poll(() => sse.stats().bus.state).toBe('down');
+  await expect(sse.publishToAll(1)).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', delivered: 0 });
+  // Beyond the time after which what is silent is made anew.
+  await new Promise((resolve) => setTimeout(resolve, 5500));
+  const list = String(await redis.client().call('CLIENT', 'LIST'));
+  expect(list).not.toMatch(/cmd=(xread|eval)/);
+  const unused = createRedisStreamAdapter(redis.url);
+  await unused.close();
+});
+
+it('tells clients of the end, and resumes them elsewhere', async () => {
+  const redis = await startRedis();
+  const [a, b] = [await logHub(redis.url), await logHub(redis.url)];
+  const client = await openStream(`${a.url}/ann`);
+  await untilPlaced(client);
+  const over = a.sse.shutdown({ graceMs: 300 });
+  await client.over;
+  await b.sse.publishToAll(1);
+  await over;
+  const again = await openStream(`${b.url}/ann`, { lastEventId: client.lastEventId });
+  await untilTold(again, 1);
+  expect(told(client)).toMatchObject([{ event: 'server:shutdown' }]);
+  expect(told(again)).toMatchObject([{ data: '1' }]);
+});

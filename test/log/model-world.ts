@@ -36,6 +36,7 @@ function idIn(text: string | undefined): StreamId {
 
 /** Takes what is written and reads it as a client does; `takes` decides what a write is answered. */
 class ReadingSink implements Sink {
+  readonly kind = 'response';
   readonly items: Item[] = [];
   lastId: string;
   takes = true;
@@ -144,6 +145,8 @@ export class World {
       instanceId: 'test',
       cursorMs: CURSOR_MS,
       heartbeat: () => encodeComment('ping'),
+      roomSettings: () => ({ historySize: undefined, emptyTimeoutMs: undefined }),
+      left: () => undefined,
       history: (delivery) => {
         feed = new LogFeed({
           windowMs,

@@ -170,7 +170,12 @@ export class Tail {
     if (compareStreamIds(id, this.#position) > 0) this.#position = id;
     if (n === undefined) return false;
     this.#n = n;
-    if (known === undefined || kind === 'mark') return false;
+    if (kind === 'mark') {
+      // Another has seen it too, and said so.
+      this.#doubted = false;
+      return false;
+    }
+    if (known === undefined) return false;
     const expected = kind === 'tick' ? known : known + 1;
     if (n < expected) this.#doubted = true;
     return n > expected;

@@ -716,6 +716,42 @@ interface SSEKifyEventMap<Events extends object = UntypedEvents> {
   error: [error: SSEKifyError];
 }
 
+/** What the channel `ssekify:drop` tells: a slow client's connection lost frames, which its next gap event will say. */
+interface DropInfo {
+  userId: string;
+  connId: ConnectionId;
+  /** Frames dropped from the front of its queue. */
+  oldest: number;
+  /** Frames refused, since the queue was full or the frame larger than the queue may be. */
+  newest: number;
+}
+/**
+ * The channels of `node:diagnostics_channel`, by name, with the messages their subscribers get. They tell of every hub of
+ * the process; `hub` says of which.
+ */
+interface DiagnosticsMap<Hub extends object> {
+  /** A connection was accepted; told before `'connect'` is emitted. */
+  'ssekify:connect': ConnectInfo & {
+    hub: Hub;
+  };
+  /** A connection ended. */
+  'ssekify:disconnect': DisconnectInfo & {
+    hub: Hub;
+  };
+  /** An event was given to connections of this instance, as `'message-sent'` tells. */
+  'ssekify:send': MessageSentInfo & {
+    hub: Hub;
+  };
+  /** A connection lost frames; told once the call that sent them has returned. */
+  'ssekify:drop': DropInfo & {
+    hub: Hub;
+  };
+  /** An envelope was received, or published on an instance that is alone, as `'publish'` tells. */
+  'ssekify:publish': Envelope & {
+    hub: Hub;
+  };
+}
+
 /** How an automatic field that the application provides is found. */
 interface AutoFieldSource {
   /** Gives the value, called once per event whose data lacks the field; `undefined` adds none. */
@@ -1168,6 +1204,22 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
   /** How many connections of this instance are in a room; 0 for an unusable name. */
   getRoomConnectionCount(room: RoomName): number;
 }
+/**
+ * The channels of `node:diagnostics_channel`, by name, with the messages that their subscribers get. They tell of every hub
+ * of the process; `hub` says of which.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from 'node:diagnostics_channel';
+ * import type { SSEKifyDiagnostics } from 'ssekify';
+ *
+ * subscribe('ssekify:drop', (message) => {
+ *   const { userId, oldest, newest } = message as SSEKifyDiagnostics['ssekify:drop'];
+ *   console.log(`${userId} lost ${oldest + newest} frames`);
+ * });
+ * ```
+ */
+type SSEKifyDiagnostics = DiagnosticsMap<SSEKify>;
 
 /** All values of the package, for `import ssekify from 'ssekify'`. */
 declare const ssekify: {
@@ -1189,6 +1241,7 @@ export {
   type ConnectionOptions,
   type DisconnectInfo,
   type DisconnectReason,
+  type DropInfo,
   type DropPolicy,
   type Envelope,
   type EnvelopeType,
@@ -1228,6 +1281,7 @@ export {
   type RoomName,
   type RoomOptions,
   SSEKify,
+  type SSEKifyDiagnostics,
   SSEKifyError,
   type SSEKifyErrorCode,
   type SSEKifyErrorDetails,

@@ -1,4 +1,5 @@
 import type { Envelope } from './cluster/envelope.js';
+import { DROPS, type DropInfo, watchedChannel } from './diagnostics.js';
 import { SSEKifyError } from './errors.js';
 import type { Counters } from './stats.js';
 import type { ConnectInfo, DisconnectInfo, GapInfo, MessageSentInfo, RoomInfo, Scope, UntypedEvents } from './types.js';
@@ -25,6 +26,8 @@ export interface SSEKifyEventMap<Events extends object = UntypedEvents> {
 
 /** The emitter as the reporter needs it. */
 export interface Emitter {
+  /** The hub as its users see it. */
+  readonly hub: object;
   emit(event: string, payload: unknown): void;
   listens(event: string): boolean;
 }
@@ -40,19 +43,30 @@ export class Reporter {
     this.#counters = counters;
   }
 
-  /** Whether somebody listens; asked where even the closure for a payload would be too much. */
+  /** Whether somebody listens or has subscribed; asked where even the closure for a payload would be too much. */
   isHeard(event: keyof SSEKifyEventMap): boolean {
-    return this.#emitter.listens(event);
+    return watchedChannel(event) !== undefined || this.#emitter.listens(event);
   }
 
-  /** Emits; the payload is made only when somebody listens. */
-  tell(event: Exclude<keyof SSEKifyEventMap, 'error'>, payload: () => unknown): void {
-    if (!this.#emitter.listens(event)) return;
+  /** Emits; the payload is made only when somebody listens, or has subscribed to its diagnostics channel. */
+  tell(event: Exclude<keyof SSEKifyEventMap, 'error'>, payload: () => object): void {
+    const channel = watchedChannel(event);
+    if (channel === undefined && !this.#emitter.listens(event)) return;
     try {
-      this.#emitter.emit(event, payload());
+      const told = payload();
+      // Node keeps to itself what a subscriber throws, and makes it an uncaught exception of the process later.
+      channel?.publish({ ...told, hub: this.#emitter.hub });
+      this.#emitter.emit(event, told);
     } catch (cause) {
       this.listenerFailed(event, cause);
     }
+  }
+
+  /** Tells the subscribers that frames were lost, later: in here they could send, and add connections to those being sent to. */
+  dropped(drop: () => DropInfo): void {
+    if (!DROPS.hasSubscribers) return;
+    const message = { ...drop(), hub: this.#emitter.hub };
+    queueMicrotask(() => DROPS.publish(message));
   }
 
   /** Reports a listener that threw, or whose promise rejected. */

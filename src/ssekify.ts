@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { EVERYONE, roomScope, userScope } from './delivery/scope.js';
 import type { NodeResponse } from './delivery/sinks/response.js';
+import type { DiagnosticsMap } from './diagnostics.js';
 import type { SSEKifyEventMap } from './events.js';
 import { Hub, scopeFor } from './hub.js';
 import { checkReason, checkRoom, checkUserId, nameOf } from './names.js';
@@ -62,6 +63,7 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
   constructor(options?: SSEKifyOptions) {
     super({ captureRejections: true });
     this.#hub = new Hub(options, {
+      hub: this,
       emit: (event, payload) => EventEmitter.prototype.emit.call(this, event, payload),
       listens: (event) => EventEmitter.prototype.listenerCount.call(this, event) > 0,
     });
@@ -315,3 +317,20 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
     return this.#hub.registry.rooms.countOf(nameOf(room) ?? '');
   }
 }
+
+/**
+ * The channels of `node:diagnostics_channel`, by name, with the messages that their subscribers get. They tell of every hub
+ * of the process; `hub` says of which.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from 'node:diagnostics_channel';
+ * import type { SSEKifyDiagnostics } from 'ssekify';
+ *
+ * subscribe('ssekify:drop', (message) => {
+ *   const { userId, oldest, newest } = message as SSEKifyDiagnostics['ssekify:drop'];
+ *   console.log(`${userId} lost ${oldest + newest} frames`);
+ * });
+ * ```
+ */
+export type SSEKifyDiagnostics = DiagnosticsMap<SSEKify>;

@@ -19,7 +19,7 @@ export interface ConnectionHost {
   /** Milliseconds within which a quiet client's last id has to be moved; `undefined` = never. */
   readonly cursorMs: number | undefined;
   /** Counts what a connection refused or dropped, and how far its queue grew. */
-  dropped(oldest: number, newest: number): void;
+  dropped(connection: Connection, oldest: number, newest: number): void;
   queued(items: number, bytes: number): void;
   /** Tells of a gap. @returns the frame that tells the client, if it is to be told */
   gap(connection: Connection, lastEventId: string, reason: GapReason): Frame | undefined;
@@ -307,7 +307,8 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     }
     const outcome = this.#queue.push(frame, limits);
     const droppedOldest = this.#queue.takeDroppedOldest();
-    if (droppedOldest > 0 || outcome === 'refused') this.#host.dropped(droppedOldest, outcome === 'refused' ? 1 : 0);
+    const refused = outcome === 'refused' ? 1 : 0;
+    if (droppedOldest + refused > 0) this.#host.dropped(this, droppedOldest, refused);
     this.#host.queued(this.#queue.items, this.#queue.bytes);
     return outcome;
   }

@@ -169,9 +169,10 @@ export class Delivery implements ConnectionHost {
     return new Promise((resolve) => this.#whenEmpty.push(resolve));
   }
 
-  dropped(oldest: number, newest: number): void {
+  dropped({ userId, connId }: Connection, oldest: number, newest: number): void {
     this.#parts.counters.droppedOldest += oldest;
     this.#parts.counters.droppedNewest += newest;
+    this.#parts.reporter.dropped(() => ({ userId, connId, oldest, newest }));
   }
 
   queued(items: number, bytes: number): void {

@@ -11,7 +11,7 @@ const sources = readSources();
 const LAYERS: readonly (readonly string[])[] = [
   ['types.ts', 'errors.ts'],
   ['wire/'],
-  ['checks.ts', 'aging-map.ts', 'pump.ts', 'settling.ts'],
+  ['checks.ts', 'aging-map.ts', 'diagnostics.ts', 'pump.ts', 'settling.ts'],
   ['names.ts'],
   ['stamp/', 'delivery/', 'cluster/', 'tasks/'],
   ['options.ts', 'events.ts', 'stats.ts'],

@@ -75,7 +75,7 @@ function connect(settings: ConnectionSettings) {
     instanceId: 'test',
     clock: new Clock(),
     flusher,
-    dropped: (oldest, newest) => {
+    dropped: (_connection, oldest, newest) => {
       counts.oldest += oldest;
       counts.newest += newest;
     },

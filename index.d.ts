@@ -227,6 +227,7 @@ type SSEKifyErrorCode =
   | 'SEQ_KV_FALLBACK'
   | 'SHUTDOWN'
   | 'REDIS_CLIENT_MISSING'
+  | 'PEER_MISSING'
   | 'BUS_ERROR'
   | 'BUS_DOWN'
   | 'ECHO_LOST'

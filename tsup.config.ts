@@ -7,6 +7,7 @@ import { build, defineConfig, type Options } from 'tsup';
 const entries = {
   index: 'src/index.ts',
   egg: 'src/egg/index.ts',
+  prometheus: 'src/prometheus/index.ts',
 };
 
 /** Egg loads a plugin from a folder of its own; what it finds there leads to the entry point. */

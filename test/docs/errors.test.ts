@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { createRequire, Module } from 'node:module';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import {
@@ -9,6 +10,7 @@ import {
   type SSEKifyErrorCode,
   type SSEKifyOptions,
 } from '../../src/index.js';
+import { collectMetrics } from '../../src/prometheus/index.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
@@ -143,6 +145,16 @@ const CASES: Readonly<Record<SSEKifyErrorCode, () => unknown>> = {
     // As a client does that is of another version than those that are supported.
     const client = Object.assign(new Redis({ lazyConnect: true }), { duplicate: () => ({}) });
     return thrown(() => createIORedisAdapter(client));
+  },
+  PEER_MISSING() {
+    // As another package does that goes by this name.
+    const require = createRequire(import.meta.url);
+    const file = require.resolve('prom-client');
+    require.cache[file] = Object.assign(new Module(file), { loaded: true, exports: {} });
+    atEnd(() => {
+      delete require.cache[file];
+    });
+    return thrown(() => collectMetrics(newHub()));
   },
   async BUS_ERROR() {
     const sse = newHub({ redis: `redis://127.0.0.1:${await freePort()}` });

@@ -1,4 +1,4 @@
-import { readdir, rename, writeFile } from 'node:fs/promises';
+import { readdir, rename, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { atEnd } from '../helpers/cleanup.js';
@@ -27,6 +27,39 @@ it('installs into an ESM project and delivers there', async () => {
   const { run } = await project('esm');
   expect(await run(process.execPath, ['use.mjs'])).toBe('delivered');
 });
+
+/** Prints the first line of the metrics of a hub, or why there are none. */
+const METRICS = `
+try {
+  const stop = collectMetrics(new SSEKify(), { prefix: 'own_' });
+  require('prom-client').register.metrics().then((text) => console.log(text.split('\\n')[0]));
+} catch (error) {
+  console.log(error instanceof SSEKifyError, error.code);
+}`;
+
+it.each([
+  {
+    system: 'CommonJS',
+    args: [],
+    head: "const { SSEKify, SSEKifyError } = require('ssekify'); const { collectMetrics } = require('ssekify/prometheus');",
+  },
+  {
+    system: 'ESM',
+    args: ['--input-type=module'],
+    head: `import { createRequire } from 'node:module'; import { SSEKify, SSEKifyError } from 'ssekify';
+      import metrics, { collectMetrics } from 'ssekify/prometheus'; const require = createRequire(import.meta.url);
+      if (metrics.collectMetrics !== collectMetrics) throw new Error('not the same');`,
+  },
+])(
+  'offers metrics to those who have prom-client, and tells others what is missing ($system)',
+  async ({ args, head }) => {
+    const { run, folder } = await project('commonjs');
+    const print = () => run(process.execPath, [...args, '--eval', head + METRICS]);
+    expect(await print()).toBe('true PEER_MISSING');
+    await symlink(path.resolve('node_modules/prom-client'), path.join(folder, 'node_modules/prom-client'));
+    expect(await print()).toBe('# HELP own_connections Open connections.');
+  },
+);
 
 /** The compiler and the types of Node are those of this repository; the package is the installed one. */
 const COMPILER = path.resolve('node_modules/typescript/bin/tsc');

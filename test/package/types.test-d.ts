@@ -1,9 +1,11 @@
 import { EventEmitter } from 'node:events';
+import { type OpenMetricsContentType, Registry, register } from 'prom-client';
 import { describe, expectTypeOf, it } from 'vitest';
 import ssekify, {
   type AutoFieldsOptions,
   type ConnectInfo,
   type ConnectionOptions,
+  type DisconnectInfo,
   type JoinOptions,
   type RedisLike,
   type RegisteredConnectionHandle,
@@ -12,8 +14,10 @@ import ssekify, {
   type SeqOptions,
   type ShutdownOptions,
   SSEKify,
+  type SSEKifyDiagnostics,
   type SSEKifyOptions,
 } from '../../src/index.js';
+import { collectMetrics, type MetricsOptions } from '../../src/prometheus/index.js';
 
 interface Notice {
   title: string;
@@ -182,4 +186,31 @@ class HomeMade extends EventEmitter {
 it('takes an adapter that extends EventEmitter', () => {
   expectTypeOf(new HomeMade()).toExtend<RedisLike>();
   expectTypeOf(SSEKify).toBeConstructibleWith({ redis: new HomeMade() });
+});
+
+describe('metrics', () => {
+  it('take registries of prom-client of either format, and hubs with a map or without', () => {
+    expectTypeOf(collectMetrics).toBeCallableWith(new SSEKify(), { registry: register });
+    expectTypeOf(collectMetrics).toBeCallableWith(new SSEKify(), { registry: new Registry<OpenMetricsContentType>() });
+    expectTypeOf(collectMetrics).toBeCallableWith(new SSEKify<Events>(), { labels: { hub: 'one', shard: 1 } });
+    expectTypeOf(collectMetrics).returns.toEqualTypeOf<() => void>();
+    expectTypeOf<AllUndefined<MetricsOptions>>().toExtend<MetricsOptions>();
+  });
+
+  it('take no other registry, and no label without a value', () => {
+    // @ts-expect-error: it is no registry
+    collectMetrics(new SSEKify(), { registry: { metrics: () => '' } });
+    // @ts-expect-error: a label has a value
+    collectMetrics(new SSEKify(), { labels: { hub: undefined } });
+  });
+});
+
+describe('diagnostics', () => {
+  it('tell what each channel carries', () => {
+    expectTypeOf<SSEKifyDiagnostics['ssekify:connect']['hub']>().toEqualTypeOf<SSEKify>();
+    expectTypeOf<SSEKifyDiagnostics['ssekify:drop']['oldest']>().toEqualTypeOf<number>();
+    expectTypeOf<SSEKifyDiagnostics['ssekify:disconnect']>().toExtend<DisconnectInfo>();
+    // @ts-expect-error: there is no such channel
+    expectTypeOf<SSEKifyDiagnostics['ssekify:bored']>().toBeObject();
+  });
 });

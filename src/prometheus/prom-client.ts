@@ -1,0 +1,58 @@
+import { createRequire } from 'node:module';
+import { SSEKifyError } from '../index.js';
+
+/** A registry of `prom-client`, as far as it is used; its classes need not be of the copy that ssekify finds. */
+export interface MetricsRegistry {
+  registerMetric(metric: never): void;
+  getSingleMetric(name: string): unknown;
+  removeSingleMetric(name: string): void;
+}
+
+/** What a metric of `prom-client` is made of. */
+export interface MetricConfig {
+  name: string;
+  help: string;
+  labelNames: readonly string[];
+  registers: readonly MetricsRegistry[];
+  /** How the workers of a cluster become one. */
+  aggregator: 'sum' | 'max';
+  collect(): void;
+}
+
+type Labels = Readonly<Record<string, string | number>>;
+
+export interface PromClient {
+  readonly Counter: new (config: MetricConfig) => { reset(): void; inc(labels: Labels, value: number): void };
+  readonly Gauge: new (config: MetricConfig) => { reset(): void; set(labels: Labels, value: number): void };
+  readonly register: MetricsRegistry;
+}
+
+function isPromClient(value: unknown): value is PromClient {
+  const { Counter, Gauge, register } = Object(value);
+  return typeof Counter === 'function' && typeof Gauge === 'function' && isRegistry(register);
+}
+
+export function isRegistry(value: unknown): value is MetricsRegistry {
+  const registry = Object(value);
+  return ['registerMetric', 'getSingleMetric', 'removeSingleMetric'].every(
+    (name) => typeof registry[name] === 'function',
+  );
+}
+
+/** Loads `prom-client`: as ssekify itself would find it, or else as the application would. */
+export function loadPromClient(): PromClient {
+  const require = createRequire(import.meta.url);
+  let cause: unknown;
+  try {
+    const paths = [...(require.resolve.paths('prom-client') ?? []), process.cwd()];
+    const found: unknown = require(require.resolve('prom-client', { paths }));
+    if (isPromClient(found)) return found;
+  } catch (error) {
+    cause = error;
+  }
+  throw new SSEKifyError(
+    'PEER_MISSING',
+    'collectMetrics needs the package prom-client, which could not be loaded. Install it: npm install prom-client',
+    { cause },
+  );
+}

@@ -35,7 +35,7 @@ export class Exposition {
         current = { name, family };
       } else if (line !== '' && line !== '# EOF') {
         const sample = sampleIn(line);
-        if (current === undefined || sample.name.replace(/_total$/, '') !== current.name.replace(/_total$/, '')) {
+        if (current === undefined || !isOf(sample, current.name, current.family.type)) {
           throw new Error(`a sample that is not of the family before it: ${line}`);
         }
         if (current.family.samples.some((other) => sameSeries(other, sample))) throw new Error(`twice: ${line}`);
@@ -59,11 +59,24 @@ export class Exposition {
   }
 }
 
+/** What the names of a family's samples end with, beside its own; OpenMetrics names a counter without its `_total`. */
+const SUFFIXES: Readonly<Record<string, RegExp>> = {
+  counter: /^(?:_total)?$/,
+  gauge: /^$/,
+  histogram: /^_(?:bucket|sum|count)$/,
+  summary: /^(?:_sum|_count)?$/,
+};
+
+function isOf(sample: Sample, name: string, type: string): boolean {
+  return sample.name.startsWith(name) && SUFFIXES[type]?.test(sample.name.slice(name.length)) === true;
+}
+
+const VALUE = /^(?:[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|[+-]Inf|NaN)$/i;
+
 function sampleIn(line: string): Sample {
-  const [, name, labels = '', number] = SAMPLE.exec(line) ?? [];
-  const value = Number(number);
-  if (name === undefined || !Number.isFinite(value)) throw new Error(`not a sample: ${line}`);
-  return { name, labels: labelsIn(labels), value };
+  const [, name, labels = '', number = ''] = SAMPLE.exec(line) ?? [];
+  if (name === undefined || !VALUE.test(number)) throw new Error(`not a sample: ${line}`);
+  return { name, labels: labelsIn(labels), value: Number(number.replace(/Inf$/i, 'Infinity')) };
 }
 
 function labelsIn(text: string): Record<string, string> {

@@ -100,7 +100,11 @@ it('is right about types in each of its programs', () => {
     lib: ['lib.es2022.d.ts', 'lib.es2024.string.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
     module: ts.ModuleKind.ESNext,
     moduleResolution: ts.ModuleResolutionKind.Bundler,
-    paths: { ssekify: [path.join(ROOT, 'src/index.ts')], 'ssekify/egg': [path.join(ROOT, 'src/egg/index.ts')] },
+    paths: {
+      ssekify: [path.join(ROOT, 'src/index.ts')],
+      'ssekify/egg': [path.join(ROOT, 'src/egg/index.ts')],
+      'ssekify/prometheus': [path.join(ROOT, 'src/prometheus/index.ts')],
+    },
     types: ['node'],
     typeRoots: [path.join(ROOT, 'node_modules/@types')],
     strict: true,

@@ -235,6 +235,21 @@ describe('the API', () => {
   });
 });
 
+it('lists every diagnostics channel, with what its messages hold', () => {
+  const rows = tables.headed('Channel').map(([name, message]) => ({
+    name: codeIn(name)[0],
+    fields: (codeIn(message)[0]?.match(/\w+/g) ?? []).flatMap((word) =>
+      word === 'envelope' ? namesIn('Envelope') : [word],
+    ),
+  }));
+  const channels = propertiesOf(typeNamed('SSEKifyDiagnostics')).map((channel) => ({
+    name: channel.name,
+    fields: propertiesOf(checker.getTypeOfSymbol(channel)).map(({ name }) => name),
+  }));
+  const sorted = (all: typeof rows) => all.map(({ name, fields }) => ({ name, fields: [...fields].sort() }));
+  expect(sorted(rows)).toEqual(sorted(channels));
+});
+
 describe('what instances agree on', () => {
   it('lists the state and counters of the bus', () => {
     const shown = tables.headed('In `bus`').flatMap(([cell]) => codeIn(cell));

@@ -4,6 +4,7 @@ import type { Run } from './runs/context.js';
 import { EGG_RUNS } from './runs/egg.js';
 import { FRAMEWORK_RUNS } from './runs/frameworks.js';
 import { LOSSLESS_RUNS } from './runs/lossless.js';
+import { METRICS_RUNS } from './runs/metrics.js';
 import { OPERATIONS_RUNS } from './runs/operations.js';
 import { QUICK_START_RUNS } from './runs/quick-start.js';
 
@@ -19,4 +20,5 @@ export const RUNS: Readonly<Record<string, Run>> = {
   ...OPERATIONS_RUNS,
   ...ACROSS_RUNS,
   ...LOSSLESS_RUNS,
+  ...METRICS_RUNS,
 };

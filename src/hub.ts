@@ -1,4 +1,4 @@
-import { flag, milliseconds, readOptions, refuse, text } from './checks.js';
+import { flag, isRecord, milliseconds, readOptions, refuse, text } from './checks.js';
 import type { Bus, BusHost } from './cluster/bus.js';
 import { NO_BUS } from './cluster/bus-stats.js';
 import { aboutOf, type Command, envelopeOf, type Received } from './cluster/envelope.js';
@@ -149,12 +149,13 @@ export class Hub implements BusHost {
     const { connected, ...own } = options ?? {};
     if (connected !== undefined && typeof connected !== 'function')
       refuse('options.connected', connected, 'a function');
-    const handle = this.#receive<Events>(
-      user,
-      exchange,
-      this.#readRegistration(options === undefined ? undefined : own),
-    );
-    connected?.(handle);
+    const handle = this.#receive<Events>(user, exchange, this.#readRegistration(isRecord(options) ? own : options));
+    try {
+      connected?.(handle);
+    } catch (error) {
+      exchange.abandon();
+      throw error;
+    }
     return exchange.response;
   }
 

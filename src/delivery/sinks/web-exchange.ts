@@ -27,6 +27,7 @@ export class WebExchange implements Exchange {
   readonly #request: Request;
   #answer: { status: number; headers: Headers; body: ReadableStream<Uint8Array> | string | null } | undefined;
   #letGo: (() => void) | undefined;
+  #sink: WebSink | undefined;
   readonly begun = false;
 
   constructor(request: Request) {
@@ -69,10 +70,16 @@ export class WebExchange implements Exchange {
         owner.closed(reason);
       },
     });
+    this.#sink = sink;
     if (this.#answer !== undefined) this.#answer.body = sink.body;
     const { signal } = this.#request;
     if (signal !== undefined && signal !== null) this.#letGo = onceAborted(signal, () => sink.abort());
     return sink;
+  }
+
+  /** Ends the stream of a response that nobody will get. */
+  abandon(): void {
+    this.#sink?.destroy('error');
   }
 }
 

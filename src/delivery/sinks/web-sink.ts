@@ -3,6 +3,8 @@ import type { Sink, SinkOwner } from './sink.js';
 
 /** What may wait for a reader before it counts as behind, as in Node's own streams. */
 const HIGH_WATER_BYTES = 16 * 1024;
+/** A reader that asks for nothing so long counts as behind whatever waits: perhaps nobody reads, and no socket ever tells. */
+const PATIENCE_MS = 1000;
 
 /**
  * Writes to the body of a web-standard response. The stream asks for each piece when its reader wants one, so that what the
@@ -16,6 +18,7 @@ export class WebSink implements Sink {
   #controller: ReadableByteStreamController | undefined;
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
+  #waitingSince = 0;
   #takenBytes = 0;
   /** The reader waits. */
   #wanted: (() => void) | undefined;
@@ -41,10 +44,13 @@ export class WebSink implements Sink {
 
   writeBytes(bytes: Uint8Array): boolean {
     if (this.#over || this.#ending) return true;
+    const now = performance.now();
+    if (this.#waitingBytes === 0) this.#waitingSince = now;
     this.#waiting.push(bytes);
     this.#waitingBytes += bytes.byteLength;
     this.#give();
-    if (this.#waitingBytes < HIGH_WATER_BYTES) return true;
+    if (this.#waitingBytes === 0) return true;
+    if (this.#waitingBytes < HIGH_WATER_BYTES && now - this.#waitingSince < PATIENCE_MS) return true;
     this.#full = true;
     return false;
   }
@@ -55,16 +61,16 @@ export class WebSink implements Sink {
     this.#give();
   }
 
-  destroy(): void {
+  destroy(reason: 'server' | 'error' = 'server'): void {
     if (this.#over) return;
-    this.#controller?.error(new Error('the stream was cut off'));
-    this.#finish('server');
+    this.#controller?.error(new Error('ssekify cut the stream off'));
+    this.#finish(reason);
   }
 
-  /** The client has left, as the request's signal tells. */
+  /** The client has left, as the request's signal tells. Its server would only log an error. */
   abort(): void {
     if (this.#over) return;
-    this.#controller?.error(new Error('the client has left'));
+    this.#close();
     this.#finish('client');
   }
 
@@ -90,9 +96,7 @@ export class WebSink implements Sink {
     const [first] = this.#waiting;
     if (first === undefined) {
       if (!this.#ending) return;
-      this.#controller?.close();
-      // A reader that brought its own buffer is answered only then.
-      this.#controller?.byobRequest?.respond(0);
+      this.#close();
       this.#finish('server');
       return;
     }
@@ -110,7 +114,17 @@ export class WebSink implements Sink {
     this.#owner.drained();
   }
 
-  #finish(reason: 'client' | 'server'): void {
+  #close(): void {
+    try {
+      this.#controller?.close();
+      // A reader that brought its own buffer is answered only then.
+      this.#controller?.byobRequest?.respond(0);
+    } catch {
+      // The end is amid an element of the reader's own array, of two bytes or more: the stream has told the reader so.
+    }
+  }
+
+  #finish(reason: 'client' | 'server' | 'error'): void {
     if (this.#over) return;
     this.#over = true;
     this.#waiting = [];

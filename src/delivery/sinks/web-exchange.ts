@@ -16,6 +16,7 @@ function isRequest(value: object): value is Request {
   const headers: unknown = Reflect.get(value, 'headers');
   return (
     typeof Reflect.get(value, 'url') === 'string' &&
+    typeof Reflect.get(value, 'method') === 'string' &&
     typeof headers === 'object' &&
     headers !== null &&
     typeof Reflect.get(headers, 'get') === 'function'

@@ -392,7 +392,10 @@ interface RegisterOptions extends ConnectionOptions {
 }
 /** Options of one `respond` call. */
 interface RespondOptions<Events extends object = UntypedEvents> extends RegisterOptions {
-  /** Is given the connection, before `respond` returns; of one that was refused an inert one. */
+  /**
+   * Is given the connection, before `respond` returns; of one that was refused an inert one. What it throws ends the
+   * connection, and `respond` throws it.
+   */
   connected?: ((handle: RegisteredConnectionHandle<Events>) => void) | undefined;
 }
 /** Why a connection was refused. */

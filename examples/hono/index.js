@@ -1,5 +1,4 @@
 const { serve } = require('@hono/node-server');
-const { RESPONSE_ALREADY_SENT } = require('@hono/node-server/utils/response');
 const { Hono } = require('hono');
 const { bodyLimit } = require('hono/body-limit');
 const { cors } = require('hono/cors');
@@ -23,11 +22,7 @@ app.use(
 // A demo believes what the URL says. Your application takes the user from its session, and decides who may join a room.
 app.get('/sse', (c) => {
   const userId = only(c.req.queries('userId'));
-  // What middleware set on the response, CORS and cookies for example, is not on that of Node: it is passed on.
-  const headers = Object.fromEntries(c.res.headers);
-  sse.registerConnection(userId, c.env.outgoing, { rooms: namesIn(c.req.query('rooms')), headers });
-  // The response is the hub's from now on; this tells Node's server so.
-  return RESPONSE_ALREADY_SENT;
+  return sse.respond(c.req.raw, userId, { rooms: namesIn(c.req.query('rooms')) });
 });
 
 app.post('/notify/:userId', async (c) => {
@@ -73,10 +68,7 @@ async function bodyOf(c) {
   }
 }
 
-// Where a middleware has set a header, Hono copies the answer that says so, and the server knows the copy for what it is
-// only when it is one of Node's own `Response`s.
-const options = { fetch: app.fetch, port: port(3050), overrideGlobalObjects: false };
-const server = serve(options, ({ port: own }) => {
+const server = serve({ fetch: app.fetch, port: port(3050) }, ({ port: own }) => {
   console.log(`ssekify with Hono: http://localhost:${own}`);
 });
 

@@ -6,9 +6,10 @@ import tls from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { atEnd } from '../helpers/cleanup.js';
 import { readEvents } from '../helpers/client.js';
-import { type Example, startFile, startScript } from '../helpers/example.js';
+import { type Example, startCommand, startScript } from '../helpers/example.js';
 import { program } from '../helpers/programs.js';
 import { startRedis } from '../helpers/redis.js';
+import { runtime } from '../helpers/runtimes.js';
 import { requestsIn } from './api-http.js';
 import { BAD_BODIES, BAD_USERS } from './refusals.js';
 import { overHttp1, overHttp2, type Stream, type Transport } from './transport.js';
@@ -21,12 +22,15 @@ interface Particulars {
   readonly ownPort: number;
   /** What the script runs, when it is not the folder's `index.js`. */
   readonly file?: string;
+  /** What runs the file, when it is not Node, and with which arguments before the file. */
+  readonly runtime?: 'bun' | 'deno';
+  readonly args?: readonly string[];
   readonly transport?: Transport;
   /** What a middleware or plugin of the framework sets on every answer to a request from elsewhere. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const FRAMEWORKS: readonly Particulars[] = [
+const ALL: readonly Particulars[] = [
   { name: 'express', ownPort: 3000 },
   { name: 'koa', ownPort: 3010 },
   { name: 'fastify', ownPort: 3020, headers: { 'access-control-allow-origin': '*' } },
@@ -35,8 +39,15 @@ const FRAMEWORKS: readonly Particulars[] = [
   { name: 'hono', ownPort: 3050, headers: { 'access-control-allow-origin': '*' } },
   { name: 'http', ownPort: 3060 },
   { name: 'http2', ownPort: 3443, transport: overHttp2 },
+  { name: 'bun', ownPort: 3080, runtime: 'bun' },
+  { name: 'deno', ownPort: 3090, runtime: 'deno', args: ['run', '--allow-net', '--allow-env', '--allow-read'] },
   { name: 'egg', ownPort: 7001 },
 ];
+
+/** What runs them; npm has fetched it by then. */
+const programs = { node: process.execPath, bun: await runtime('bun'), deno: await runtime('deno') };
+const programOf = ({ runtime: name }: Particulars) => programs[name ?? 'node'];
+const FRAMEWORKS = ALL.filter((each) => programOf(each) !== undefined);
 
 /** Quick reconnects, told to each client first. */
 const ENV = { SSE_RETRY_MS: '20' };
@@ -200,10 +211,12 @@ describe.each(FRAMEWORKS)('npm run dev:$name', ({ name, ownPort, file, transport
 });
 
 describe('all of them', () => {
-  /** Each once more, with node itself, and a stream at each. */
+  /** Each once more, without npm, whose own way to end would hide theirs. */
   async function startAll(env: Readonly<Record<string, string>>) {
-    const starting = FRAMEWORKS.map(async ({ name, file = 'index.js', transport = overHttp1 }) => {
-      const example = await startFile(`examples/${name}/${file}`, { ...ENV, ...env });
+    const starting = FRAMEWORKS.map(async (each) => {
+      const { name, file = 'index.js', transport = overHttp1, args = [] } = each;
+      const program = programOf(each) ?? '';
+      const example = await startCommand(program, [...args, `examples/${name}/${file}`], { ...ENV, ...env });
       atEnd(example.stop);
       return { name, example, transport };
     });

@@ -78,6 +78,13 @@ it.each([
   { kind: 'node16, as an ES module', source: 'use.mts', built: 'use.mjs', module: 'node16' },
   { kind: 'node16, as CommonJS', source: 'use.cts', built: 'use.cjs', module: 'node16' },
   { kind: 'node10', source: 'use.ts', built: 'use.js', module: 'commonjs', moduleResolution: 'node10' },
+  {
+    kind: 'node16, without the types of browsers',
+    source: 'use.mts',
+    built: 'use.mjs',
+    module: 'node16',
+    lib: ['es2022'],
+  },
   { kind: 'nodenext', source: 'use.mts', built: 'use.mjs', module: 'nodenext' },
   { kind: 'bundler', source: 'use.mts', built: 'use.mjs', module: 'esnext', moduleResolution: 'bundler' },
 ])('compiles in a TypeScript project ($kind) and delivers there', async ({ source, built, kind, ...resolution }) => {

@@ -47,7 +47,7 @@ export interface Project {
 }
 
 /** Makes a project of one of the folders in `projects/`. */
-export async function install(packed: Packed, name: 'commonjs' | 'esm' | 'typescript'): Promise<Project> {
+export async function install(packed: Packed, name: 'commonjs' | 'esm' | 'typescript' | 'web'): Promise<Project> {
   const folder = await temporaryFolder(name);
   const run = async (program: string, args: readonly string[]): Promise<string> => {
     try {

@@ -116,22 +116,26 @@ it.each([
 });
 
 it('spares a reader that takes a little at a time', async () => {
-  const sse = createHub({ keepAliveMs: 0, maxPayloadBytes: 0, connection: { stallTimeoutMs: 200 } });
+  const sse = createHub({ keepAliveMs: 0, connection: { stallTimeoutMs: 200 } });
   const disconnects = collect(sse, 'disconnect');
-  const stream = pieces(sse.respond(requestFor(), 'ann'));
-  await stream.next();
-  sse.sendToUser('ann', KILOBYTE.repeat(16), { event: 'filler' });
-  await turn();
-  for (let n = 0; n < 20; n += 1) sse.sendToUser('ann', KILOBYTE.repeat(60), { event: 'filler' });
+  const reader = bodyOf(sse.respond(requestFor(), 'ann')).getReader({ mode: 'byob' });
+  for (let n = 0; n < 3; n += 1) {
+    sse.sendToUser('ann', KILOBYTE.repeat(20));
+    await turn();
+  }
   sse.close('ann');
   const startedAt = performance.now();
-  let end: string | undefined = '';
-  while (end !== undefined) {
-    end = await stream.next();
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  let taken = 0;
+  for (;;) {
+    const { done, value } = await reader.read(new Uint8Array(4096));
+    if (done) break;
+    taken += value.byteLength;
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  expect(performance.now() - startedAt).toBeGreaterThan(400);
+  expect(performance.now() - startedAt).toBeGreaterThan(600);
+  expect(taken).toBeGreaterThan(60 * 1024);
   expect(disconnects).toMatchObject([{ reason: 'server' }]);
+  expect(sse.stats().connections).toBe(0);
 });
 
 it('does not hang at a shutdown over a body that nobody reads', async () => {

@@ -19,7 +19,7 @@ export class WebSink implements Sink {
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #waitingSince = 0;
-  #takenBytes = 0;
+  #givenBytes = 0;
   /** The reader waits. */
   #wanted: (() => void) | undefined;
   #full = false;
@@ -75,7 +75,8 @@ export class WebSink implements Sink {
   }
 
   progress(): string {
-    return String(this.#takenBytes);
+    // What a reader's own buffer had no room for stays in the stream, whose mark is 0.
+    return String(this.#givenBytes + (this.#controller?.desiredSize ?? 0));
   }
 
   detach(): void {
@@ -105,7 +106,7 @@ export class WebSink implements Sink {
     this.#controller?.enqueue(
       this.#waiting.length === 1 ? new Uint8Array(first) : joined(this.#waiting, this.#waitingBytes),
     );
-    this.#takenBytes += this.#waitingBytes;
+    this.#givenBytes += this.#waitingBytes;
     this.#waiting = [];
     this.#waitingBytes = 0;
     wanted();

@@ -7,6 +7,7 @@ import ssekify, {
   type Envelope,
   type RegisteredConnectionHandle,
   type RegisterOptions,
+  type RespondOptions,
   type SendOptions,
   type SeqOptions,
   SSEKify,
@@ -39,7 +40,15 @@ const { SSEKify: FromDefault } = ssekify;
 const sse: SSEKify<{ notice: Notice }> = new FromDefault<{ notice: Notice }>(options);
 assert.equal(FromDefault, SSEKify);
 
+// What a route handler of a framework is: no types of browsers are needed for it.
+const respond: RespondOptions<{ notice: Notice }> = { ...register, connected: (handle) => void handle.join('web') };
+const route = (request: Request): Response => sse.respond(request, user, respond);
+
 async function main(): Promise<void> {
+  const streamed = route(new Request('http://localhost/'));
+  assert.equal(sse.sendToRoom('web', { title: 'to the web' }, named), 1);
+  sse.close(user);
+  assert.match(await streamed.text(), /data: ?\{"title":"to the web"/);
   const handles: RegisteredConnectionHandle<{ notice: Notice }>[] = [];
   const envelopes: Envelope[] = [];
   sse.on('publish', (envelope) => envelopes.push(envelope));

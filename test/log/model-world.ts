@@ -140,7 +140,7 @@ export class World {
     this.#delivery = new ManualDelivery({
       clock: new Clock(),
       counters: this.#counters,
-      reporter: new Reporter({ emit: () => undefined, listens: () => false }, this.#counters),
+      reporter: new Reporter({ hub: {}, emit: () => undefined, listens: () => false }, this.#counters),
       gapEvent: 'server:gap',
       instanceId: 'test',
       cursorMs: CURSOR_MS,

@@ -11,8 +11,8 @@ const sources = readSources();
 const LAYERS: readonly (readonly string[])[] = [
   ['types.ts', 'errors.ts'],
   ['wire/'],
-  ['checks.ts', 'aging-map.ts', 'diagnostics.ts', 'pump.ts', 'settling.ts'],
-  ['names.ts'],
+  ['checks.ts', 'aging-map.ts', 'diagnostics.ts', 'settling.ts'],
+  ['names.ts', 'pump.ts'],
   ['stamp/', 'delivery/', 'cluster/', 'tasks/'],
   ['options.ts', 'events.ts', 'stats.ts'],
   ['lossless.ts', 'pub-sub.ts'],

@@ -57,6 +57,7 @@ it('costs Redis nothing when 500 clients come back to a warm instance', async ()
     'xadd',
     'xdel',
     'xrevrange',
+    'xtrim',
     'xread',
     'info',
     'client|setinfo',

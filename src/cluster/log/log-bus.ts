@@ -195,7 +195,8 @@ export class LogBus implements Wakeable {
     this.#asked += 1;
     const asked = this.#asked;
     const { log, count, tick } = this.keys;
-    const args = [...this.#tail.known, String(TICK_LOCK_MS), ''];
+    const { maxEvents, windowMs } = this.#source.settings;
+    const args = [...this.#tail.known, String(TICK_LOCK_MS), '', String(maxEvents), String(windowMs)];
     const answered = this.#link.call('EVAL', TICK, '3', log, count, tick, ...args).finally(() => {
       this.#unanswered = undefined;
     });

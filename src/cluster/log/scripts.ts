@@ -56,10 +56,10 @@ if ARGV[7]=='1' then redis.call('SET',KEYS[3],id,'PX',ARGV[4]) end
 return {1,id,seq}`.trim();
 
 /**
- * Looks whether the log is still the one that was known, which is marked if it is not, and appends a tick if it is time.
- * KEYS: log, count, tick. ARGV: known number, known ms, known number in that ms, ms between ticks, '1' = mark it unless another has, behind what
- * is known.
- * Gives the id of the log's last entry.
+ * Looks whether the log is still the one that was known, which is marked if it is not, and appends a tick if it is time. That
+ * trims the log, too, which others may append to.
+ * KEYS: log, count, tick. ARGV: known number, known ms, known number in that ms, ms between ticks, '1' = mark it unless another
+ * has, behind what is known; most events and window in ms, when it is to be trimmed. Gives the id of the log's last entry.
  */
 export const TICK = `${MARK}
 local last=redis.call('XREVRANGE',log,'+','-','COUNT','1')[1]
@@ -78,4 +78,9 @@ end
 if not last or doubted() or n==0 or n<known or behind(last[1]) then return mark() end
 if not redis.call('SET',KEYS[3],'1','NX','PX',ARGV[4]) then return last[1] end
 if last[2][1]=='tick' then redis.call('XDEL',log,last[1]) end
-return redis.call('XADD',log,'*','tick','1','n',text(n))`.trim();
+local id=redis.call('XADD',log,'*','tick','1','n',text(n))
+if ARGV[6] then
+redis.call('XTRIM',log,'MAXLEN','~',ARGV[6])
+redis.call('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[7])))
+end
+return id`.trim();

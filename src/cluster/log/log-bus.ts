@@ -70,6 +70,8 @@ export class LogBus implements Wakeable {
   readonly #counters = { ...NOTHING_COUNTED };
   #state: 'connecting' | 'up' | 'down' = 'connecting';
   #followed = false;
+  /** Times the connection to publish on came or went. */
+  #openings = 0;
   #closed = false;
   /** Rounds of the clock since the last tick, and since the last answer to the tail. */
   #missed = 0;
@@ -94,11 +96,9 @@ export class LogBus implements Wakeable {
     this.pages = new Pages(this.#link, this.keys.log);
     this.#replicas = source.settings.durable ? new Replicas(this.#link, this.keys.log) : undefined;
     this.#link.listen({
-      ready: () => {
-        this.#gate.open();
-        this.#lookIfUp();
-      },
+      ready: () => this.#open(),
       lost: () => {
+        this.#openings += 1;
         this.#gate.shut();
         this.#down('the connection to publish on was lost');
       },
@@ -180,6 +180,19 @@ export class LogBus implements Wakeable {
     const appended = await appending;
     await this.#replicas?.have();
     return appended;
+  }
+
+  /** A client of a Cluster connects to a node with the first command for it, and those sent meanwhile fail. */
+  #open(): void {
+    this.#openings += 1;
+    const opening = this.#openings;
+    const open = () => {
+      if (opening !== this.#openings) return;
+      this.#gate.open();
+      this.#lookIfUp();
+    };
+    if (this.#link.cluster) this.#link.call('GET', this.keys.tick).then(open, open);
+    else open();
   }
 
   #tick(): void {

@@ -1,0 +1,74 @@
+import { Cluster } from 'ioredis';
+import { Cluster as Cluster5 } from 'ioredis5';
+import { describe, expect, it } from 'vitest';
+import { atEnd } from '../helpers/cleanup.js';
+import { openStream } from '../helpers/client.js';
+import { startCluster } from '../helpers/cluster.js';
+import { COUNT, dataOf, gapsOf, LOG, logHub, range, untilPlaced, untilTold } from '../helpers/log.js';
+import { program } from '../helpers/programs.js';
+import { startSentinels } from '../helpers/sentinel.js';
+
+const redis = program('redis-server');
+const PATIENCE = { timeout: 40_000, interval: 50 };
+
+describe.skipIf(redis.skip)('lossless mode', { timeout: 110_000 }, () => {
+  it.each([
+    ['6', Cluster],
+    ['5', Cluster5],
+  ])('has its log at one node of a Cluster, with ioredis %s', async (_, Client) => {
+    const cluster = await startCluster();
+    const targetAt = (start: number) => {
+      const client = new Client(cluster.addresses.slice(start, start + 1), { lazyConnect: true });
+      atEnd(() => client.disconnect());
+      return client;
+    };
+    const [a, b] = [await logHub(targetAt(0)), await logHub(targetAt(1))];
+    const clients = [await openStream(`${a.url}/ann`), await openStream(`${b.url}/ann`)];
+    await Promise.all(
+      range(0, 100).map((n) => (n % 2 === 0 ? a : b).sse.publishToUser('ann', { n, requestId: 'k' }, { key: `${n}` })),
+    );
+    await Promise.all(clients.map((client) => untilTold(client, 100)));
+    expect(clients[0]?.events.filter(({ data }) => data)).toEqual(clients[1]?.events.filter(({ data }) => data));
+    expect(clients.map((client) => dataOf(client).map(({ seq }) => seq))).toEqual([range(0, 100), range(0, 100)]);
+    const c = await logHub(targetAt(2), { log: { ringMaxBytes: 0 } });
+    const again = await openStream(`${c.url}/ann`, {
+      lastEventId: clients[0]?.events.find(({ data }) => data)?.id ?? '',
+    });
+    await untilTold(again, 99);
+    expect(dataOf(again).map(({ seq }) => seq)).toEqual(range(1, 100));
+    const owner = await cluster.ownerOf(COUNT);
+    expect(await owner.direct.xlen(LOG)).toBeGreaterThanOrEqual(100);
+    expect([...a.errors, ...b.errors, ...c.errors]).toEqual([]);
+  });
+
+  it('keeps all that was acknowledged through a failover by Sentinel when it is durable', async () => {
+    const { primary, sentinels, name } = await startSentinels();
+    const hubs = [
+      await logHub({ sentinels, name }, { log: { durable: true } }),
+      await logHub({ sentinels, name }, { log: { durable: true } }),
+    ];
+    const clients = await Promise.all(hubs.map(({ url }) => openStream(`${url}/ann`)));
+    await Promise.all(clients.map(untilPlaced));
+    const taken: number[] = [];
+    for (const n of range(0, 20)) {
+      await hubs[n % 2]?.sse.publishToUser('ann', n, { key: `${n}` });
+      taken.push(n);
+    }
+    await primary.kill();
+    const retry = () =>
+      hubs[0]?.sse.publishToUser('ann', 20, { key: '20' }).then(
+        () => 'taken',
+        (error) => error.outcome,
+      );
+    await expect.poll(() => hubs[0]?.sse.stats().bus.state, PATIENCE).toBe('down');
+    // The new primary has no replica, and without one nothing is acknowledged.
+    await expect.poll(retry, PATIENCE).toBe('unknown');
+    await Promise.all(clients.map((client) => untilTold(client, 20)));
+    expect(clients.map(dataOf)).toEqual([taken, taken]);
+    await primary.start();
+    await expect.poll(retry, PATIENCE).toBe('taken');
+    await Promise.all(clients.map((client) => untilTold(client, 21)));
+    expect(clients.map(dataOf)).toEqual([range(0, 21), range(0, 21)]);
+    expect(clients.flatMap(gapsOf)).toEqual([]);
+  });
+});

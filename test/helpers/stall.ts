@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { SSEKify } from '../../src/index.js';
 
 const MEGABYTE = 'x'.repeat(1024 * 1024);
@@ -12,6 +13,14 @@ export async function stall(sse: SSEKify, userId: string, megabytes = 16): Promi
   for (let n = 0; n < megabytes; n += 1) sse.sendToUser(userId, MEGABYTE, { event: 'filler', text: true });
   await turn();
   await turn();
+}
+
+/** Resolves when a number has not changed for a while: its owner waits for something that does not come. */
+export async function standsStill(read: () => number): Promise<void> {
+  for (let before = Number.NaN; before !== read(); ) {
+    before = read();
+    await wait(300);
+  }
 }
 
 export const STALL_HUB = { maxPayloadBytes: 0, recentBufferSize: 0 };

@@ -1,0 +1,140 @@
+import { Readable } from 'node:stream';
+import { expect, it } from 'vitest';
+import { createRedisStreamAdapter, type RegisteredConnectionHandle, SSEKify } from '../../src/index.js';
+import { openStream, readEvents, type StreamReader } from '../helpers/client.js';
+import { openHttp2, serveHttp2Hub } from '../helpers/http2.js';
+import { usedBytes } from '../helpers/memory.js';
+import { startRedis } from '../helpers/redis.js';
+import { endWithTest, serveHub, type TestHub } from '../helpers/server.js';
+import { standsStill } from '../helpers/stall.js';
+
+const ITEM_BYTES = 10_000;
+/** More than the kernel and Node hold for a client that does not read. */
+const ITEMS = 4000;
+
+interface Side {
+  sse: SSEKify;
+  client: StreamReader;
+  handle: RegisteredConnectionHandle;
+}
+
+async function over(served: TestHub, open: (url: string) => Promise<StreamReader>): Promise<Side> {
+  const client = await open(served.url);
+  return { sse: served.sse, client, handle: await served.handle(0) };
+}
+
+const http1 = (url: string) => openStream(`${url}/ann`, { paused: true });
+
+const sides: [string, () => Promise<Side>][] = [
+  ['HTTP/1 on its socket', async () => over(await serveHub(), http1)],
+  [
+    'HTTP/1 by the response',
+    async () => {
+      const before: Parameters<typeof serveHub>[0] = {
+        before: (_, res) => {
+          const write = res.write.bind(res);
+          res.write = (chunk: string | Buffer) => write(chunk);
+        },
+      };
+      return over(await serveHub(before), http1);
+    },
+  ],
+  ['HTTP/2', async () => over(await serveHttp2Hub(), (url) => openHttp2(url, '/ann', { paused: true }))],
+  [
+    'a web-standard response',
+    async () => {
+      const sse = new SSEKify();
+      endWithTest(sse);
+      let handle: RegisteredConnectionHandle | undefined;
+      const response = sse.respond(new Request('http://localhost'), 'ann', {
+        connected: (connection) => {
+          handle = connection;
+        },
+      });
+      if (response.body === null || handle === undefined) throw new Error('no stream');
+      return { sse, client: readEvents(Readable.fromWeb(response.body as never), true), handle };
+    },
+  ],
+  [
+    'HTTP/1 in lossless mode',
+    async () => {
+      const redis = await startRedis();
+      const served = await serveHub({ hub: { redis: createRedisStreamAdapter(redis.url) } });
+      await served.sse.ready();
+      return over(served, http1);
+    },
+  ],
+];
+
+/** What tells how many items were taken from it. */
+function source() {
+  const taken = { items: 0 };
+  async function* items() {
+    for (; taken.items < ITEMS; taken.items += 1) yield String(taken.items).padEnd(ITEM_BYTES, '.');
+  }
+  return { taken, items: items() };
+}
+
+const ways: [string, (side: Side, items: AsyncIterable<unknown>) => Promise<unknown>][] = [
+  ['a task', ({ sse }, items) => sse.task('ann', { requestId: 'r1', event: 'item' }).pipe(items)],
+  [
+    'progress, awaited',
+    async ({ sse }, items) => {
+      const task = sse.task('ann', { requestId: 'r1', event: 'item' });
+      for await (const item of items) await task.progress(item);
+      await task.done();
+    },
+  ],
+  ['a connection', ({ handle }, items) => handle.pipe(items, { event: 'item' })],
+];
+
+for (const [how, open] of sides) {
+  it.each(ways)(`waits for a reader who does not read, and drops nothing: %s over ${how}`, async (_, pipe) => {
+    const side = await open();
+    const { taken, items } = source();
+    const before = usedBytes();
+    const piped = pipe(side, items);
+    await standsStill(() => taken.items);
+    expect(taken.items).toBeLessThan(ITEMS);
+    // Replay keeps 20 events, and Node its buffers; in lossless mode the log is kept, too.
+    if (!how.includes('lossless')) expect(usedBytes() - before).toBeLessThan(4_000_000);
+    side.client.resume();
+    await piped;
+    const seen = () => side.client.events.filter(({ event, data }) => event === 'item' && !data.includes('"done"'));
+    await side.client.until(() => seen().length >= ITEMS);
+    const numbers = seen().map(({ data }) => Number.parseInt(data.replace(/^.*"payload":|^/, '').replace('"', ''), 10));
+    expect(numbers).toEqual(Array.from({ length: ITEMS }, (_, n) => n));
+    const { droppedOldest, droppedNewest, queueBytesMax, disconnectedByBackpressure } = side.sse.stats();
+    expect({ droppedOldest, droppedNewest, disconnectedByBackpressure }).toEqual({
+      droppedOldest: 0,
+      droppedNewest: 0,
+      disconnectedByBackpressure: 0,
+    });
+    expect(queueBytesMax).toBeLessThanOrEqual(256 * 1024);
+  });
+}
+
+it('goes at the pace of the slowest of two tabs', async () => {
+  const { sse, url } = await serveHub();
+  const slow = await openStream(`${url}/ann`, { paused: true });
+  const fast = await openStream(`${url}/ann`);
+  const { taken, items } = source();
+  const piped = sse.task('ann', { requestId: 'r1' }).pipe(items);
+  await standsStill(() => taken.items);
+  expect(taken.items).toBeLessThan(ITEMS);
+  slow.resume();
+  await piped;
+  await Promise.all([slow, fast].map((client) => client.received(ITEMS + 1)));
+  expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0 });
+});
+
+it('takes items as large as the whole queue without dropping one', async () => {
+  const { sse, url } = await serveHub();
+  const client = await openStream(`${url}/ann`, { paused: true });
+  const count = 150;
+  const piped = sse.task('ann', { requestId: 'r1' }).pipe(Array.from({ length: count }, () => 'x'.repeat(270_000)));
+  client.resume();
+  await piped;
+  await client.received(count + 1);
+  expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0 });
+});

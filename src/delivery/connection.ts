@@ -331,7 +331,9 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
     this.#pingDue = false;
     const all = [...asList(frames)];
     if (this.settings.keepAliveMs > 0) all.unshift(this.#host.heartbeat(this.settings));
-    const cursor = this.lagging ? undefined : this.#host.cursor(lastId(all) ?? this.#sentId);
+    // One that is leaving is given nothing more: what came since then is between its last event and now.
+    const live = this.open && !this.lagging;
+    const cursor = live ? this.#host.cursor(lastId(all) ?? this.#sentId) : undefined;
     if (cursor !== undefined) all.push(cursor);
     return all.length > 1 ? all : all[0];
   }

@@ -233,7 +233,8 @@ export class LogBus implements Wakeable {
     if (Math.max(this.#missed, this.#silent) <= MAX_MISSED) return;
     this.#missed = 0;
     this.#silent = 0;
-    this.#tail.renew();
+    // One that is not there is being made; to begin again and again would never let it.
+    if (this.#tailLink.alive) this.#tail.renew();
   }
 
   #tailHost(): TailHost {

@@ -50,25 +50,19 @@ class Collection {
   #create({ Counter, Gauge }: PromClient, name: string, definition: MetricDefinition): unknown {
     const { kind, help, label, aggregator } = definition;
     const labelNames = label === undefined ? this.labelNames : [...this.labelNames, label];
-    const config = { name, help, labelNames, aggregator, registers: [this.#registry] };
-    if (kind === 'gauge') {
-      const gauge = new Gauge({
-        ...config,
-        collect: () => {
-          gauge.reset();
-          for (const { labels, value } of this.#series(definition)) gauge.set(labels, value);
-        },
-      });
-      return gauge;
-    }
-    const counter = new Counter({
-      ...config,
+    const Metric = kind === 'gauge' ? Gauge : Counter;
+    const metric = new Metric({
+      name,
+      help,
+      labelNames,
+      aggregator,
+      registers: [this.#registry],
       collect: () => {
-        counter.reset();
-        for (const { labels, value } of this.#series(definition)) counter.inc(labels, value);
+        metric.reset();
+        for (const { labels, value } of this.#series(definition)) metric.inc(labels, value);
       },
     });
-    return counter;
+    return metric;
   }
 
   *#series({ label, read }: MetricDefinition): Generator<{ labels: Labels; value: number }> {

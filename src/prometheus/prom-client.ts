@@ -19,11 +19,13 @@ export interface MetricConfig {
   collect(): void;
 }
 
-type Labels = Readonly<Record<string, string | number>>;
+type Metric = new (
+  config: MetricConfig,
+) => { reset(): void; inc(labels: Readonly<Record<string, string>>, value: number): void };
 
 export interface PromClient {
-  readonly Counter: new (config: MetricConfig) => { reset(): void; inc(labels: Labels, value: number): void };
-  readonly Gauge: new (config: MetricConfig) => { reset(): void; set(labels: Labels, value: number): void };
+  readonly Counter: Metric;
+  readonly Gauge: Metric;
   readonly register: MetricsRegistry;
 }
 

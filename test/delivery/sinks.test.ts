@@ -7,7 +7,7 @@ it('writes to the socket of a plain HTTP/1.1 response, unless that is ruled out'
   await openStream(`${url}/ann`);
   await handle(0);
   const plain = process.env.SSEKIFY_SINK === 'response';
-  expect(sse.stats().sinks).toEqual(plain ? { socket: 0, response: 1 } : { socket: 1, response: 0 });
+  expect(sse.stats().sinks).toEqual(plain ? { socket: 0, response: 1, web: 0 } : { socket: 1, response: 0, web: 0 });
 });
 
 it('writes through the response when somebody wraps its write', async () => {
@@ -21,5 +21,5 @@ it('writes through the response when somebody wraps its write', async () => {
   await handle(0);
   sse.sendToUser('ann', 'wrapped');
   expect((await ann.received(1))[0]?.data).toBe('"wrapped"');
-  expect(sse.stats().sinks).toEqual({ socket: 0, response: 1 });
+  expect(sse.stats().sinks).toEqual({ socket: 0, response: 1, web: 0 });
 });

@@ -25,7 +25,7 @@ export const overHttp1: Transport = {
 export const overHttp2: Transport = {
   async open(url, headers = {}) {
     const { origin, pathname, search } = new URL(url);
-    const client = await openHttp2(origin, pathname + search, { headers });
+    const client = await openHttp2(origin, pathname + search, { sent: headers });
     const close = () => client.session.destroy();
     return Object.assign(client, { status: Number(client.headers[':status']), close });
   },

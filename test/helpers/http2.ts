@@ -58,17 +58,17 @@ export function connectHttp2(url: string): http2.ClientHttp2Session {
   return session;
 }
 
-/** Opens a stream on a session of its own, or on one that is given. */
+/** Opens a stream on a session of its own, or on one that is given, as by another client. */
 export async function openHttp2(
   url: string,
   path: string,
   {
     paused = false,
-    headers: own = {},
+    sent = {},
     session = connectHttp2(url),
-  }: { paused?: boolean; headers?: http2.OutgoingHttpHeaders; session?: http2.ClientHttp2Session } = {},
+  }: { paused?: boolean; sent?: http2.OutgoingHttpHeaders; session?: http2.ClientHttp2Session } = {},
 ): Promise<Http2Client> {
-  const stream = session.request({ ...own, ':path': path });
+  const stream = session.request({ ...sent, ':path': path });
   stream.on('error', () => undefined);
   const headers = await new Promise<http2.IncomingHttpHeaders>((resolve) => stream.on('response', resolve));
   return Object.assign(readEvents(stream, paused), { headers, stream, session });

@@ -18,6 +18,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   install: 'it names this package',
   nginx: 'nginx serves a stream with it, where nginx is installed',
   caddy: 'not executed',
+  'task-events': 'the program above it sends just that',
   'redis-cli': 'it is executed, where Redis is installed',
   python: 'it is executed, where Redis and Python are installed',
   'python-socket': 'it is executed, where Redis and Python are installed',

@@ -214,6 +214,17 @@ describe('the API', () => {
     expect(members.sort()).toEqual(namesIn('RegisteredConnectionHandle').sort());
   });
 
+  it('tells of every member of a task, and of every option', () => {
+    const members = tables.under('The task').flatMap(([member]) => codeIn(member).map((each) => /\w+/.exec(each)?.[0]));
+    expect(members.sort()).toEqual(namesIn('Task').sort());
+    expect(
+      tables
+        .under('Task options')
+        .map(([option]) => codeIn(option)[0])
+        .sort(),
+    ).toEqual(namesIn('TaskOptions').sort());
+  });
+
   it('lists every exported value, and no type that is not exported', () => {
     const list = (name: string) => codeIn(new RegExp(`Exported ${name}: ([\\s\\S]+?)\\.(?: |\\n)`).exec(text)?.[1]);
     const values = Object.keys(main).filter((name) => name !== 'default');

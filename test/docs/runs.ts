@@ -7,6 +7,7 @@ import { LOSSLESS_RUNS } from './runs/lossless.js';
 import { METRICS_RUNS } from './runs/metrics.js';
 import { OPERATIONS_RUNS } from './runs/operations.js';
 import { QUICK_START_RUNS } from './runs/quick-start.js';
+import { TASK_RUNS } from './runs/tasks.js';
 
 /**
  * How each code block of the documentation is run: what stands around it, and what has to come of it. A name is that of the
@@ -21,4 +22,5 @@ export const RUNS: Readonly<Record<string, Run>> = {
   ...ACROSS_RUNS,
   ...LOSSLESS_RUNS,
   ...METRICS_RUNS,
+  ...TASK_RUNS,
 };

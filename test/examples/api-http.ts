@@ -18,7 +18,7 @@ export function requestsIn(text: string): { host: string; requests: ApiRequest[]
 function requestIn(part: string): ApiRequest {
   const [top = '', ...body] = part.trim().split(/\n\n/);
   const [line = '', ...headers] = top.split('\n');
-  const [, method, path] = /^([A-Z]+) \{\{host\}\}(\/\S+)$/.exec(line) ?? [];
+  const [, method, path] = /^([A-Z]+) \{\{host\}\}(\/\S*)$/.exec(line) ?? [];
   if (method === undefined || path === undefined) throw new Error(`no request in:\n${part}`);
   const pairs = headers.map((header) => /^([\w-]+): (.+)$/.exec(header) ?? []);
   return {

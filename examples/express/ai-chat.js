@@ -31,7 +31,7 @@ function questionIn(req) {
 
 serve({
   name: 'ssekify chat',
-  ownPort: 3080,
+  ownPort: 3025,
   addRoutes(app) {
     app.get('/', (_req, res) => res.sendFile(path.join(__dirname, 'public/ai-chat.html')));
     app.get('/sse', (req, res) => openStream(sse, req, res));

@@ -89,7 +89,7 @@ describe('npm run dev:chat', () => {
   it('takes each request of its api.http, at its own port', async () => {
     const chat = await startChat({ WORD_MS: '10000' });
     const { host, requests } = requestsIn(readFileSync('examples/express/ai-chat.api.http', 'utf8'));
-    expect(host).toBe('http://localhost:3080');
+    expect(host).toBe('http://localhost:3025');
     const statuses: number[] = [];
     for (const { method, path, headers, body } of requests.filter(({ path }) => !path.startsWith('/sse'))) {
       const { status } = await request(`${chat.url}${path}`, { method, headers, body });

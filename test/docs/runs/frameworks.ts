@@ -8,6 +8,10 @@ import { get, greeted, HUB, type Run } from './context.js';
 
 const GREETING_HUB = `${HUB}sse.on('connect', ({ userId }) => sse.sendToUser(userId, 'hello'));\n`;
 
+/** Serves what takes a Fetch request; the runtimes themselves are of other tests. */
+const FETCH_SERVER = `import { serve } from '@hono/node-server';
+const userOf = (request) => new URL(request.url).searchParams.get('userId') ?? '';\n`;
+
 /** A user gets a stream; who is none gets the framework's own answer to an error. */
 async function streamAndRefusal(program: Program): Promise<StreamClient> {
   const client = await greeted(program, 'hello', '/sse?userId=ann');
@@ -60,10 +64,8 @@ await app.listen(3000);`,
 
   hono: {
     before: `import { serve } from '@hono/node-server';
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';\n${GREETING_HUB}
-/** @type {Hono<{ Bindings: import('@hono/node-server').HttpBindings }>} */
 const app = new Hono();
 app.use(cors());
 const userOf = (c) => c.req.query('userId');`,
@@ -71,6 +73,28 @@ const userOf = (c) => c.req.query('userId');`,
       const client = await streamAndRefusal(program);
       expect(client.headers['access-control-allow-origin']).toBe('*');
     },
+  },
+
+  bun: {
+    before: `${FETCH_SERVER}${GREETING_HUB}const Bun = { serve: (options) => serve({ fetch: options.fetch, port: options.port }) };`,
+    drive: async (program) => void (await streamAndRefusal(program)),
+  },
+
+  deno: {
+    before: `${FETCH_SERVER}${GREETING_HUB}const Deno = { serve: (options, fetch) => serve({ ...options, fetch }) };`,
+    drive: async (program) => void (await streamAndRefusal(program)),
+  },
+
+  next: {
+    before: FETCH_SERVER,
+    after: 'serve({ fetch: GET, port: 3000 });',
+    drive: async (program) => void (await streamAndRefusal(program)),
+  },
+
+  remix: {
+    before: FETCH_SERVER + GREETING_HUB,
+    after: 'serve({ fetch: (request) => loader({ request }), port: 3000 });',
+    drive: async (program) => void (await streamAndRefusal(program)),
   },
 
   egg: {

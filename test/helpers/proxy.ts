@@ -12,6 +12,10 @@ export interface Proxy {
   strand(): void;
   /** Passes bytes on again; connections that lost some are cut off, as their ends would notice. */
   heal(): void;
+  /** Holds every byte back, also of the connections that come. */
+  hold(): void;
+  /** Passes on all that was held back. */
+  release(): void;
   /** Cuts all connections off. */
   cut(): void;
 }
@@ -20,10 +24,12 @@ export interface Proxy {
 export async function startProxy(target: number): Promise<Proxy> {
   const pairs = new Set<{ sockets: net.Socket[]; lossy: boolean; stranded: boolean }>();
   let swallowing = false;
+  let holding = false;
   const server = net.createServer((client) => {
     const upstream = net.connect(target, '127.0.0.1');
     const pair = { sockets: [client, upstream], lossy: false, stranded: false };
     pairs.add(pair);
+    if (holding) for (const socket of pair.sockets) socket.pause();
     for (const [from, to] of [
       [client, upstream],
       [upstream, client],
@@ -63,6 +69,14 @@ export async function startProxy(target: number): Promise<Proxy> {
     heal() {
       swallowing = false;
       cut(({ lossy }) => lossy);
+    },
+    hold() {
+      holding = true;
+      for (const { sockets } of pairs) for (const socket of sockets) socket.pause();
+    },
+    release() {
+      holding = false;
+      for (const { sockets } of pairs) for (const socket of sockets) socket.resume();
     },
     cut: () => cut(() => true),
   };

@@ -110,8 +110,9 @@ export class LogBacklog implements Backlog {
       if (!lost) frames.push(...this.#gap('reset'));
       return this.#settle(ring.begin, frames);
     }
-    // The tail may have yet to come as far as this.
+    // The tail may have yet to come as far as this, and the answer that is there may be older.
     this.#position = reached;
+    this.#asked = undefined;
     return frames;
   }
 

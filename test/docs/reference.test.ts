@@ -352,7 +352,7 @@ describe('links and paths', () => {
       expect({ claim, named: files.length > 0 }).toEqual({ claim, named: true });
       for (const file of files) {
         expect({ claim, file, exists: existsSync(`${ROOT}${file}`) }).toEqual({ claim, file, exists: true });
-        expect(readFileSync(`${ROOT}${file}`, 'utf8')).toMatch(/\b(?:it|contract)(?:\.\w+)*\(/);
+        expect(readFileSync(`${ROOT}${file}`, 'utf8')).toMatch(/\b(?:it|contract)(?:\.\w+)*[(<]/);
       }
     }
   });

@@ -91,6 +91,20 @@ sse.publishJoin = (...args) => publishJoin.apply(sse, args).finally(log);`,
     },
   },
 
+  'room-options': {
+    after: `
+const { createServer } = await import('node:http');
+createServer((req, res) => { sse.registerConnection('ann', res, { rooms: ['match:7', 'lobby'] }); }).listen(3000);`,
+    async drive(program) {
+      const client = await openStream(await program.url());
+      await program.printed('first one in match:7');
+      await program.printed('first one in lobby');
+      client.close();
+      await program.printed('nobody in lobby');
+      expect(program.output).not.toContain('nobody in match:7');
+    },
+  },
+
   events: {
     before: HUB,
     after: `${SERVE_RECENT}\nsse.sendToAll(1n);`,

@@ -22,6 +22,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   'redis-cli': 'it is executed, where Redis is installed',
   python: 'it is executed, where Redis and Python are installed',
   'python-socket': 'it is executed, where Redis and Python are installed',
+  'contributing-commands': 'each npm script and each path exists',
   acl: 'a redis-server takes it, and a hub gets along with it, where Redis is installed',
   'lossless-redis-cli': 'it is executed, where Redis is installed',
   'lossless-python': 'it is executed, where Redis and Python are installed',
@@ -29,7 +30,10 @@ const OTHERS: Readonly<Record<string, string>> = {
 };
 
 const PROGRAMS = ['js', 'mjs', 'cjs', 'ts'];
-const programs = blocks.filter(({ lang }) => PROGRAMS.includes(lang));
+/** What stood there before somebody came to this library: it is written for another one, which is not installed. */
+const isForeign = ({ name }: Block) => name?.endsWith('-before') === true;
+const foreign = blocks.filter(isForeign);
+const programs = blocks.filter((each) => PROGRAMS.includes(each.lang) && !isForeign(each));
 const others = blocks.filter(({ lang }) => !PROGRAMS.includes(lang));
 
 const runOf = ({ file, name, line }: Block): Run => {
@@ -47,6 +51,15 @@ it('has a run or a reason for each block, and a block for each run', () => {
   expect(programs.length).toBeGreaterThan(25);
   expect(programs.map(({ name }) => name).sort()).toEqual(Object.keys(RUNS).sort());
   expect(others.map(({ name }) => name).sort()).toEqual(Object.keys(OTHERS).sort());
+});
+
+it('shows a program after each one for another library, and no mistake of syntax in those', () => {
+  expect(foreign.length).toBeGreaterThan(3);
+  for (const { name, code } of foreign) {
+    expect(programs.map((each) => each.name)).toContain(name?.replace(/before$/, 'after'));
+    const { diagnostics } = ts.transpileModule(code, { fileName: 'foreign.js', reportDiagnostics: true });
+    expect({ name, mistakes: diagnostics?.map(({ messageText }) => messageText) }).toEqual({ name, mistakes: [] });
+  }
 });
 
 describe('each program of the documentation runs', () => {

@@ -5,8 +5,10 @@ import { EGG_RUNS } from './runs/egg.js';
 import { FRAMEWORK_RUNS } from './runs/frameworks.js';
 import { LOSSLESS_RUNS } from './runs/lossless.js';
 import { METRICS_RUNS } from './runs/metrics.js';
+import { MIGRATION_RUNS } from './runs/migration.js';
 import { OPERATIONS_RUNS } from './runs/operations.js';
 import { QUICK_START_RUNS } from './runs/quick-start.js';
+import { RECIPE_RUNS } from './runs/recipes.js';
 import { TASK_RUNS } from './runs/tasks.js';
 
 /**
@@ -23,4 +25,6 @@ export const RUNS: Readonly<Record<string, Run>> = {
   ...LOSSLESS_RUNS,
   ...METRICS_RUNS,
   ...TASK_RUNS,
+  ...MIGRATION_RUNS,
+  ...RECIPE_RUNS,
 };

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Cluster } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { createIORedisAdapter, createNodeRedisAdapter, createRedisStreamAdapter } from '../../src/index.js';
@@ -26,6 +26,19 @@ describe('commands of the README', () => {
     expect(lines).toEqual(['npm ci && npm run demo', 'npm ci && npm test']);
     expect(Object.keys(scripts)).toEqual(expect.arrayContaining(['demo', 'test']));
     expect(blockNamed('clone').line).toBeLessThan(40);
+  });
+
+  it('tells contributors of scripts, projects and folders that exist', () => {
+    const { code } = blockNamed('contributing-commands');
+    const { text } = readDocument('docs/contributing.md');
+    const named = [...code.matchAll(/npm run ([\w:-]+)/g)].map(([, script]) => script);
+    expect(named.length).toBeGreaterThan(4);
+    expect(Object.keys(scripts)).toEqual(expect.arrayContaining(named));
+    const config = readFileSync(`${ROOT}vitest.config.mts`, 'utf8');
+    for (const [, project] of code.matchAll(/--project (\S+)/g)) expect(config).toContain(`name: '${project}'`);
+    const paths = `${code} ${text}`.matchAll(/(?<=[ `])(?:src|test|bench|examples|\.ci)(?:\/[\w.-]+)*\b(?=[ `,:])/g);
+    const missing = [...paths].filter(([path]) => !existsSync(ROOT + path)).map(([path]) => path);
+    expect(missing).toEqual([]);
   });
 
   it('installs this package', () => {

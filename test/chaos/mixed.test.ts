@@ -8,7 +8,7 @@ import { program } from '../helpers/programs.js';
 import { randomFrom } from '../helpers/stall.js';
 
 const redis = program('redis-server');
-const SECONDS = inForm({ short: 4, full: 90 });
+const SECONDS = inForm({ short: 3, full: 90 });
 
 const SEED = Number(process.env.SSEKIFY_CHAOS_SEED ?? 1);
 

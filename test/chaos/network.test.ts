@@ -37,7 +37,7 @@ describe.skipIf(redis.skip)('nobody misses an event', () => {
     const proxy = await startProxy(server.port);
     const stage = await startStageAt(server, proxy.url, {});
     // Longer than a publish waits for its answer.
-    const holdMs = inForm({ short: 6000, full: 15_000 });
+    const holdMs = inForm({ short: 5400, full: 15_000 });
     const outcome = await underLoad(stage, {
       fault: `the network to Redis held back for ${holdMs / 1000} s, then all of it late`,
       async strike() {

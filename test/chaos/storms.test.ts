@@ -23,7 +23,7 @@ describe.skipIf(redis.skip)('nobody misses an event', () => {
       fault: 'half of the clients reconnecting every 120 ms',
       async strike({ audience }) {
         const restless = audience.clients.filter((_client, n) => n % 2 === 0);
-        const rounds = inForm({ short: 20, full: 150 });
+        const rounds = inForm({ short: 12, full: 150 });
         for (let round = 0; round < rounds; round += 1) {
           for (const client of restless) client.drop();
           await wait(120);

@@ -58,7 +58,7 @@ export async function startStageAt(
   const adapter = { mode, target, log };
   const instances = Array.from({ length: INSTANCES }, (_, n) => {
     const { target: ownTarget = target, ...own } = instance(n);
-    return new Instance({ adapter: { ...adapter, target: ownTarget }, hub: HUB, graceMs: 1000, ...own });
+    return new Instance({ adapter: { ...adapter, target: ownTarget }, hub: HUB, graceMs: 600, ...own });
   });
   const publishers = Array.from({ length: PUBLISHERS }, (_, index) => {
     return new Publisher({ adapter, hub: HUB, index, users: USERS, rooms: ROOMS });

@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests of the built package, which spawn npm scripts or pack it: one file at a time, after the others. */
-const HEAVY = ['package', 'examples', 'docs', 'bench', 'topology', 'chaos'].map(
-  (folder) => `test/${folder}/**/*.test.ts`,
-);
+/** Tests of the built package, which spawn npm scripts or pack it: after the others. */
+const HEAVY = filesIn('package', 'examples', 'docs', 'bench', 'topology');
+
+/** Tests that load the machine with processes of their own, and so run alone. */
+const CHAOS = filesIn('chaos');
 
 const inCi = process.env.CI === 'true';
 
@@ -21,7 +22,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: HEAVY,
+          exclude: [...HEAVY, ...CHAOS],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -45,13 +46,29 @@ export default defineConfig({
           // Assertions about types, checked by the compiler; what else it finds is for `npm run typecheck` to tell.
           typecheck: { enabled: true, include: ['test/package/**/*.test-d.ts'], ignoreSourceErrors: true },
           globalSetup: ['test/helpers/build.ts'],
-          fileParallelism: false,
-          maxWorkers: 1,
+          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 2 },
         },
       },
+      {
+        extends: true,
+        test: {
+          name: 'chaos',
+          include: CHAOS,
+          globalSetup: ['test/helpers/build.ts'],
+          fileParallelism: false,
+          maxWorkers: 1,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
     ],
   },
 });
+
+function filesIn(...folders: string[]): string[] {
+  return folders.map((folder) => `test/${folder}/**/*.test.ts`);
+}

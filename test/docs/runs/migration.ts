@@ -34,6 +34,13 @@ export const MIGRATION_RUNS: Readonly<Record<string, Run>> = {
     after: "if (exports.sse.package !== 'ssekify/egg') throw new Error('another plugin');",
   },
 
+  'options-told': {
+    async drive(program) {
+      expect(await program.exited()).toBe(0);
+      expect(program.output).toMatch(/^INVALID_OPTION\noptions\["heartbeatInterval"\] .*keepAliveMs/);
+    },
+  },
+
   'by-hand-after': {
     async drive(program) {
       const client = await openStream(await program.url());

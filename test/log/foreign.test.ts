@@ -37,3 +37,19 @@ it('delivers what others append, drops and reports garbage once, and goes on wit
   expect([invalid(), a.sse.stats().bus.invalid]).toEqual([garbage.length, garbage.length]);
   expect(a.gaps).toEqual([]);
 });
+
+it('says that an id beyond every clock has ended the log, and goes on when the log was deleted', async () => {
+  const redis = await startRedis();
+  const raw = redis.client();
+  const a = await logHub(redis.url);
+  const client = await openStream(`${a.url}/ann`);
+  await untilPlaced(client);
+  await raw.xadd(LOG, '9007199254740993-1', 'm', '{"type":"all","data":"poison"}');
+  await expect.poll(() => a.sse.stats().bus.state, { timeout: 10_000 }).toBe('down');
+  expect(a.errors.map(({ message }) => message).join()).toContain('with the id 9007199254740993-1');
+  await raw.del(LOG);
+  await expect.poll(() => a.sse.stats().bus.state, { timeout: 10_000 }).toBe('up');
+  await a.sse.publishToUser('ann', { n: 1 });
+  await untilTold(client, 1);
+  expect(a.gaps).toMatchObject([{ reason: 'reset' }]);
+});

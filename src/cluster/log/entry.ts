@@ -33,7 +33,12 @@ export function readStream(answer: unknown): LogEntry[] {
 function readEntry(entry: unknown): LogEntry {
   const [name, fields] = Array.isArray(entry) ? entry : [];
   const id = typeof name === 'string' ? parseStreamId(name) : undefined;
-  if (id === undefined || !Array.isArray(fields)) throw new Error('Redis answered with an entry that is none');
+  if (id === undefined || !Array.isArray(fields)) {
+    // Whoever gave an id of their own beyond every clock has ended the log: all that comes after it is beyond, too.
+    throw new Error(
+      `the log has an entry with the id ${String(name)}, behind which nothing can be read; delete the log`,
+    );
+  }
   let kind: LogEntry['kind'] = 'event';
   let n: number | undefined;
   let message: string | undefined;

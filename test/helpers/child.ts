@@ -18,19 +18,12 @@ export interface RunOptions {
   timeoutMs?: number;
 }
 
-/**
- * Runs a script in a process of its own, over the sources of the library, which it imports as `ssekify`. Resolves when the
- * process ends by itself; one that has not after `timeoutMs` is killed, and its code is then null.
- */
-export async function runScript(
-  script: string,
-  { nodeOptions = [], env = {}, timeoutMs = 30_000 }: RunOptions = {},
-): Promise<ChildResult> {
-  const directory = await mkdtemp(join(tmpdir(), 'ssekify-'));
+/** Bundles a TypeScript program into a folder of its own, made in `parent`, that goes with the test. @returns its path */
+export async function bundled(program: string, parent: string): Promise<string> {
+  const directory = await mkdtemp(join(parent, 'ssekify-'));
   atEnd(() => rm(directory, { recursive: true, force: true }));
-  const entry = join(directory, 'script.ts');
-  const library = JSON.stringify(resolve('src/index.ts'));
-  await writeFile(entry, script.replaceAll("'ssekify'", library));
+  const entry = join(directory, 'program.ts');
+  await writeFile(entry, program);
   await build({
     entry: [entry],
     outDir: directory,
@@ -42,7 +35,19 @@ export async function runScript(
     outExtension: () => ({ js: '.mjs' }),
     external: ['ioredis'],
   });
-  const child = spawn(process.execPath, [...nodeOptions, join(directory, 'script.mjs')], {
+  return join(directory, 'program.mjs');
+}
+
+/**
+ * Runs a script in a process of its own, over the sources of the library, which it imports as `ssekify`. Resolves when the
+ * process ends by itself; one that has not after `timeoutMs` is killed, and its code is then null.
+ */
+export async function runScript(
+  script: string,
+  { nodeOptions = [], env = {}, timeoutMs = 30_000 }: RunOptions = {},
+): Promise<ChildResult> {
+  const file = await bundled(script.replaceAll("'ssekify'", JSON.stringify(resolve('src/index.ts'))), tmpdir());
+  const child = spawn(process.execPath, [...nodeOptions, file], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { build } from 'tsup';
+import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
+import { bundled } from '../helpers/child.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { startRedis } from '../helpers/redis.js';
@@ -55,22 +54,7 @@ it.each([0, 1, 100, 300])(
   async (before) => {
     const redis = await startRedis();
     // Where the Redis client is found from.
-    const directory = await mkdtemp(resolve('node_modules/ssekify-'));
-    atEnd(() => rm(directory, { recursive: true, force: true }));
-    const entry = join(directory, 'instance.ts');
-    await writeFile(entry, INSTANCE);
-    await build({
-      entry: [entry],
-      outDir: directory,
-      config: false,
-      silent: true,
-      format: 'esm',
-      target: 'node20',
-      platform: 'node',
-      outExtension: () => ({ js: '.mjs' }),
-      external: ['ioredis'],
-    });
-    const file = join(directory, 'instance.mjs');
+    const file = await bundled(INSTANCE, resolve('node_modules'));
     const [first, second] = await Promise.all([startInstance(file, redis.url), startInstance(file, redis.url)]);
     const client = await openStream(first.url);
     await fetch(first.url, { method: 'POST', headers: { connection: 'close' } });

@@ -176,6 +176,8 @@ class IORedisLink implements ReplicatedLink {
   end(): void {
     this.#over = true;
     clearTimeout(this.#onceMore);
+    // Ended while it connects by Sentinel, ioredis still subscribes at the sentinels, and would keep the process for good.
+    if (hasSentinels(this.#client) && !this.alive) this.#client.on('end', () => this.#client.disconnect());
     this.#client.disconnect();
   }
 
@@ -220,7 +222,11 @@ class IORedisLink implements ReplicatedLink {
   }
 }
 
-function nameOfNode(node: IORedisClient): string {
-  const options: unknown = Reflect.get(node, 'options');
-  return isRecord(options) ? `${String(options.host)}:${String(options.port)}` : '';
+function optionsOf(client: IORedisClient): Readonly<Record<string, unknown>> {
+  const options: unknown = Reflect.get(client, 'options');
+  return isRecord(options) ? options : {};
 }
+
+const nameOfNode = (node: IORedisClient) => `${String(optionsOf(node).host)}:${String(optionsOf(node).port)}`;
+
+const hasSentinels = (client: IORedisClient) => Array.isArray(optionsOf(client).sentinels);

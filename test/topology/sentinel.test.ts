@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
 import { describe, expect, it } from 'vitest';
@@ -71,6 +72,24 @@ describe.skipIf(redis.skip)('with Redis Sentinel', { timeout: 100_000 }, () => {
       expect(sse.stats().bus).toMatchObject({ state: 'up', pending: 0, outages: 1 });
     }
     expect(await roleOf(topology.replica)).toBe('master');
+  });
+
+  it('keeps no connection when it is closed while it connects', async () => {
+    const topology = await startSentinels();
+    for (const [, targetOf] of targets) {
+      const target = targetOf(topology);
+      for (let afterMs = 0; afterMs < 20; afterMs += 0.5) {
+        const adapter = createIORedisAdapter(target);
+        // Many turns of the event loop in a millisecond: a timer would be too coarse to hit each step of connecting.
+        const late = performance.now() + afterMs;
+        while (performance.now() < late) await nextTurn();
+        await adapter.close();
+      }
+    }
+    for (const { host, port } of topology.sentinels) {
+      const sentinel = clientOf(new Redis(port, host));
+      await expect.poll(() => sentinel.call('CLIENT', 'LIST', 'TYPE', 'pubsub'), PATIENCE).toBe('');
+    }
   });
 
   it('leaves a primary that hangs as soon as the sentinels have replaced it', async () => {

@@ -4,97 +4,160 @@ import { Fifo } from './fifo.js';
 /** What is told of a frame that goes. */
 export type Evicted = Pick<Frame, 'id' | 'order' | 'byteLength' | 'unique'>;
 
-/** Scopes with fewer frames keep them as they are: a buffer would cost more. */
+/** Scopes with fewer frames keep them as they are: a ring would cost more. */
 const PACK_FROM = 4;
 const LEAST_ROOM_BYTES = 1024;
 const MAX_PACKED_BYTES = 1280;
-/** More than any length of an id that is read from its text. */
-const ID_LENGTHS = 256;
+/** Before each packed frame: its byte length in two bytes, its order in six. */
+const LENGTH_BYTES = 2;
+const ORDER_BYTES = 6;
+const HEADER_BYTES = LENGTH_BYTES + ORDER_BYTES;
+/** Stands as byte length where a frame is kept as it is; nothing follows. */
+const WHOLE = 0;
 
 /**
- * The frames that a scope keeps, first in first out. Packed, small ones of plain ASCII lie as bytes in one buffer, outside of
+ * The frames that a scope keeps, first in first out. Packed, small ones of plain ASCII lie as bytes in a ring, outside of
  * the heap: what is kept for a while and then goes is what costs a garbage collector most. They are made frames again for
  * a client that comes back, so it is for scopes whose frames are not shared.
  */
 export class RecentFrames {
-  /** Frames, and of the packed ones their orders. */
-  readonly #entries = new Fifo<Frame | number>();
-  /** Of the packed ones: byte length * 256 + length of the id. */
-  readonly #shapes = new Fifo<number>();
   readonly #packs: boolean;
-  #bytes: Buffer | undefined;
+  #length = 0;
+  /** What lies in the ring, or once it is made at least a mark of each frame: all of a scope's in one place of memory. */
+  #ring: Buffer | undefined;
+  /** Where the oldest begins. */
   #start = 0;
+  /** Where the newest ends: before the oldest, or where that begins, when it lies in the next lap. */
   #end = 0;
+  /** Where the last one of the lap before ends; none is cut in two. */
+  #lapEnd = 0;
+  /** Those kept as they are. */
+  readonly #whole = new Fifo<Frame>();
 
   constructor(packs: boolean) {
     this.#packs = packs;
   }
 
   get length(): number {
-    return this.#entries.length;
+    return this.#length;
   }
 
   push(frame: Frame): void {
-    const { byteLength, idLength } = frame;
-    const fits = this.#packs && idLength !== undefined && idLength < ID_LENGTHS && byteLength <= MAX_PACKED_BYTES;
-    // The text comes last: of a frame that nobody reads it need not be made.
-    if (!fits || this.length < PACK_FROM || frame.text.length !== byteLength) {
-      this.#entries.push(frame);
+    const isPacked = this.#packs && this.#length >= PACK_FROM && isPackable(frame);
+    if (isPacked && this.#ring === undefined) for (let count = 0; count < this.#length; count += 1) this.#mark();
+    this.#length += 1;
+    if (!isPacked) {
+      this.#whole.push(frame);
+      if (this.#ring !== undefined) this.#mark();
       return;
     }
-    const bytes = this.#withRoom(byteLength);
-    this.#end += bytes.write(frame.text, this.#end, 'latin1');
-    this.#shapes.push(byteLength * ID_LENGTHS + idLength);
-    this.#entries.push(frame.order);
+    const { byteLength, order } = frame;
+    const ring = this.#withRoom(HEADER_BYTES + byteLength);
+    ring.writeUInt16LE(byteLength, this.#end);
+    ring.writeUIntLE(order, this.#end + LENGTH_BYTES, ORDER_BYTES);
+    ring.write(frame.text, this.#end + HEADER_BYTES, 'latin1');
+    this.#end += HEADER_BYTES + byteLength;
   }
 
   shift(): Evicted | undefined {
-    const entry = this.#entries.shift();
-    if (typeof entry !== 'number') return entry;
-    const byteLength = byteLengthOf(this.#shapes.shift() ?? 0);
-    this.#start += byteLength;
-    if (this.#start === this.#end) {
-      this.#start = 0;
-      this.#end = 0;
-    }
-    return { id: undefined, order: entry, byteLength, unique: true };
+    if (this.#length === 0) return undefined;
+    this.#length -= 1;
+    if (this.#ring === undefined) return this.#whole.shift();
+    const ring = this.#ring;
+    const byteLength = ring.readUInt16LE(this.#start);
+    const order = byteLength === WHOLE ? 0 : ring.readUIntLE(this.#start + LENGTH_BYTES, ORDER_BYTES);
+    this.#skip(byteLength === WHOLE ? LENGTH_BYTES : HEADER_BYTES + byteLength);
+    return byteLength === WHOLE ? this.#whole.shift() : { id: undefined, order, byteLength, unique: true };
   }
 
   /** From the newest to the oldest. */
   *newestFirst(): Iterable<Frame> {
-    const shapes = this.#shapes.newestFirst()[Symbol.iterator]();
-    let to = this.#end;
-    for (const entry of this.#entries.newestFirst()) {
-      if (typeof entry !== 'number') {
-        yield entry;
-        continue;
+    const whole = this.#whole.newestFirst()[Symbol.iterator]();
+    if (this.#ring === undefined) {
+      yield* this.#whole.newestFirst();
+      return;
+    }
+    const ring = this.#ring;
+    for (const at of this.#places(ring).reverse()) {
+      const byteLength = ring.readUInt16LE(at);
+      if (byteLength === WHOLE) {
+        const { value } = whole.next();
+        if (value !== undefined) yield value;
+      } else {
+        const from = at + HEADER_BYTES;
+        const text = ring.toString('latin1', from, from + byteLength);
+        yield Frame.placed(text, ring.readUIntLE(at + LENGTH_BYTES, ORDER_BYTES));
       }
-      const shape: number = shapes.next().value ?? 0;
-      const from = to - byteLengthOf(shape);
-      yield new Frame(this.#bytes?.toString('latin1', from, to) ?? '', entry, shape % ID_LENGTHS, true);
-      to = from;
     }
   }
 
-  /** The buffer, with so many bytes free behind what is in it. */
-  #withRoom(byteLength: number): Buffer {
-    const bytes = this.#bytes;
-    if (bytes !== undefined && this.#end + byteLength <= bytes.length) return bytes;
-    const used = this.#end - this.#start;
-    const needed = used + byteLength;
-    let next = bytes;
-    // A quarter free, so that it is seldom that all is moved to the front.
-    if (next === undefined || needed > next.length * 0.75) {
-      let room = next?.length ?? LEAST_ROOM_BYTES;
-      while (needed > room * 0.75) room *= 2;
-      next = Buffer.allocUnsafeSlow(room);
+  get #wrapped(): boolean {
+    return this.#end <= this.#start && this.#end > 0;
+  }
+
+  #mark(): void {
+    this.#withRoom(LENGTH_BYTES).writeUInt16LE(WHOLE, this.#end);
+    this.#end += LENGTH_BYTES;
+  }
+
+  /** The oldest, of so many bytes, is gone. */
+  #skip(bytes: number): void {
+    const wrapped = this.#wrapped;
+    this.#start += bytes;
+    if (this.#length === 0) {
+      this.#ring = undefined;
+      this.#start = 0;
+      this.#end = 0;
+    } else if (wrapped && this.#start === this.#lapEnd) this.#start = 0;
+  }
+
+  /** Where each begins, from the oldest to the newest. */
+  #places(ring: Buffer): number[] {
+    const places: number[] = [];
+    const wrapped = this.#wrapped;
+    let at = this.#start;
+    for (let count = 0; count < this.#length; count += 1) {
+      if (wrapped && at === this.#lapEnd) at = 0;
+      places.push(at);
+      const byteLength = ring.readUInt16LE(at);
+      at += byteLength === WHOLE ? LENGTH_BYTES : HEADER_BYTES + byteLength;
     }
-    bytes?.copy(next, 0, this.#start, this.#end);
-    this.#bytes = next;
+    return places;
+  }
+
+  /** The ring, with so many bytes free at the end. */
+  #withRoom(bytes: number): Buffer {
+    this.#ring ??= Buffer.allocUnsafeSlow(LEAST_ROOM_BYTES);
+    const ring = this.#ring;
+    const wrapped = this.#wrapped;
+    if (this.#end + bytes <= (wrapped ? this.#start : ring.length)) return ring;
+    if (!wrapped && bytes <= this.#start) {
+      this.#lapEnd = this.#end;
+      this.#end = 0;
+      return ring;
+    }
+    return this.#grow(ring, bytes);
+  }
+
+  #grow(ring: Buffer, bytes: number): Buffer {
+    const wrapped = this.#wrapped;
+    const older = ring.subarray(this.#start, wrapped ? this.#lapEnd : this.#end);
+    const newer = ring.subarray(0, wrapped ? this.#end : 0);
+    const used = older.length + newer.length;
+    let room = ring.length * 2;
+    while (room < used + bytes) room *= 2;
+    const next = Buffer.allocUnsafeSlow(room);
+    next.set(older);
+    next.set(newer, older.length);
+    this.#ring = next;
     this.#start = 0;
     this.#end = used;
     return next;
   }
 }
 
-const byteLengthOf = (shape: number): number => Math.floor(shape / ID_LENGTHS);
+/** The text comes last: of a frame that nobody reads it need not be made. */
+function isPackable(frame: Frame): boolean {
+  const { idLength, byteLength } = frame;
+  return idLength !== undefined && byteLength <= MAX_PACKED_BYTES && frame.text.length === byteLength;
+}

@@ -43,6 +43,11 @@ export class Frame {
     this.unique = unique;
   }
 
+  /** A frame from its text, which begins with a unique id that tells its place. */
+  static placed(text: string, order: number): Frame {
+    return new Frame(text, order, text.indexOf('\n') - ID_FIELD.length, true);
+  }
+
   get text(): string {
     if (this.#data !== undefined) {
       this.#text = `${this.id === undefined ? '' : idLine(this.id)}data: ${this.#data}\n\n`;

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { openStream, type StreamClient } from '../helpers/client.js';
 import { serveHub } from '../helpers/server.js';
+import { randomFrom } from '../helpers/stall.js';
 
 const seen = (client: StreamClient) => client.events.map(({ event, data }) => event ?? data);
 const ids = (client: StreamClient) => client.events.map(({ id }) => id);
@@ -23,6 +24,33 @@ it('gives back what it kept for a user as it was sent, whatever was sent', async
   expect(seen(again)).toEqual(sent.slice(80));
   expect(ids(again)).toEqual(ids(live).slice(80));
 });
+
+it.each([1, 2, 3, 4, 5, 6])(
+  'keeps the newest whatever their sizes, and goes on when it was emptied (seed %i)',
+  async (seed) => {
+    const random = randomFrom(seed);
+    const items = 8 + Math.floor(random() * 30);
+    const { sse, url } = await serveHub({ hub: { recentBufferSize: items } });
+    const live = await openStream(`${url}/ann`);
+    let kept: string[] = [];
+    for (let count = 0; count < 400; count += 1) {
+      const text = `${count}:${'x'.repeat(Math.floor(random() ** 3 * 1300))}${random() < 0.02 ? '€' : ''}`;
+      sse.sendToUser('ann', text, { text: true });
+      kept = [...kept, text].slice(-items);
+      if (random() < 0.005) {
+        sse.clearRecent('ann');
+        kept = [];
+      }
+      if (random() > 0.03) continue;
+      await live.received(count + 1);
+      const missed = Math.min(kept.length, count, Math.floor(random() * items));
+      const again = await openStream(`${url}/ann`, { lastEventId: ids(live).at(-1 - missed) ?? '' });
+      await again.received(missed);
+      expect(seen(again)).toEqual(missed === 0 ? [] : kept.slice(-missed));
+      again.close();
+    }
+  },
+);
 
 it('counts the bytes of what it keeps, and none when all of it is gone', async () => {
   const { sse } = await serveHub({ hub: { recentBufferSize: 30 } });

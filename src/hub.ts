@@ -39,7 +39,7 @@ import {
 } from './options.js';
 import { openPubSub } from './pub-sub.js';
 import { harmless, within } from './settling.js';
-import { createInstanceId, timestampIds } from './stamp/ids.js';
+import { createInstanceId, type NewId, timestampIds } from './stamp/ids.js';
 import { NO_WISH, readSendOptions, Stamper, type Wish } from './stamp/stamper.js';
 import { Counters, type SSEKifyStats } from './stats.js';
 import { Tasks } from './tasks/tasks.js';
@@ -327,7 +327,7 @@ export class Hub implements BusHost {
   #openHistory(settings: HubSettings, source: LogSource | undefined, delivery: Delivery): History {
     const common = { settings, delivery, counters: this.#counters, instanceId: this.#instanceId };
     if (source === undefined) {
-      const positionId = () => this.#localIds.next() ?? this.#markIds();
+      const positionId = () => this.#localIds.next() ?? this.#markIds(Date.now());
       return new RecentHistory({ ...common, placedIds: this.#placedIds, positionId });
     }
     const take = (received: Received, message: string) => {
@@ -346,16 +346,16 @@ export class Hub implements BusHost {
   }
 
   /** The id of an event that stays on this instance. */
-  readonly #newLocalId = (): string | undefined => {
+  readonly #newLocalId: NewId = (now) => {
     // Nothing else is sent between here and the moment when the event takes that place.
-    if (this.#placedIds !== undefined) return this.#placedIds.at(this.#delivery.order + 1);
-    const id = this.#stamper.newId();
+    if (this.#placedIds !== undefined) return this.#placedIds.at(this.#delivery.order + 1, now);
+    const id = this.#stamper.newId(now);
     if (id === undefined || this.#bus === undefined) return id;
     return this.#localIds.next() ?? id;
   };
 
   /** Stamps and encodes for this instance; data that is refused is reported. */
-  #encode(data: unknown, wish: Wish, newId?: () => string | undefined): Frame | undefined {
+  #encode(data: unknown, wish: Wish, newId?: NewId): Frame | undefined {
     try {
       return this.#frameOf(this.#stamper.stamp(data, wish, newId));
     } catch (error) {

@@ -41,7 +41,7 @@ export class Publisher {
 
   publish(scope: Scope, data: unknown, wish: Wish): Promise<PublishResult> {
     const { atomic, stamper, kv } = this.#parts;
-    const draft = stamper.draft(data, wish, () => stamper.newId());
+    const draft = stamper.draft(data, wish, (now) => stamper.newId(now));
     const json = stamper.writesJson(wish);
     if (!hasKey(draft)) return this.#whole(scope, draft.render(undefined), json);
     if (atomic === undefined) {

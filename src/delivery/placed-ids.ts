@@ -12,8 +12,7 @@ export class PlacedIds {
   }
 
   /** The id of the event at a place. Both numbers never go back, so a clock that steps back changes nothing. */
-  at(order: number): string {
-    const now = Date.now();
+  at(order: number, now: number): string {
     if (now > this.#latestMs) {
       this.#latestMs = now;
       this.#prefix = `${now}${this.#middle}`;

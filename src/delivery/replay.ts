@@ -178,7 +178,8 @@ export class Replay implements Wakeable {
     } else {
       this.#unlink(buffer);
     }
-    buffer.usedAt = now;
+    // Whole milliseconds: V8 keeps them in the object, and fractions beside it.
+    buffer.usedAt = Math.floor(now);
     buffer.older = this.#mostUsed;
     if (this.#mostUsed === undefined) this.#leastUsed = buffer;
     else this.#mostUsed.newer = buffer;

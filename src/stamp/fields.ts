@@ -17,8 +17,7 @@ let iso = '';
 let isoField = '';
 
 /** The time as data gets it; made once a millisecond. */
-function isoTimestamp(): string {
-  const now = Date.now();
+function isoTimestamp(now: number): string {
   if (now !== isoMs) {
     iso = new Date(now).toISOString();
     isoField = `,"timestamp":"${iso}"`;
@@ -28,18 +27,22 @@ function isoTimestamp(): string {
 }
 
 /** The automatic timestamp as JSON text to be put behind other fields; `''` when `data` has its own. */
-export function timestampField(data: PlainObject, timestamp: AutoFieldsSettings['timestamp']): string {
+export function timestampField(data: PlainObject, timestamp: AutoFieldsSettings['timestamp'], now: number): string {
   if (timestamp === false || data.timestamp !== undefined) return '';
-  if (timestamp === 'epochMs') return `,"timestamp":${Date.now()}`;
-  isoTimestamp();
+  if (timestamp === 'epochMs') return `,"timestamp":${now}`;
+  isoTimestamp(now);
   return isoField;
 }
 
 /** Gives a copy of `data` with the automatic fields it lacks. */
-export function addFields(data: PlainObject, { timestamp, traceId, requestId }: AutoFieldsSettings): PlainObject {
+export function addFields(
+  data: PlainObject,
+  { timestamp, traceId, requestId }: AutoFieldsSettings,
+  now: number,
+): PlainObject {
   const stamped = { ...data };
   if (timestamp !== false && stamped.timestamp === undefined) {
-    stamped.timestamp = timestamp === 'iso' ? isoTimestamp() : Date.now();
+    stamped.timestamp = timestamp === 'iso' ? isoTimestamp(now) : now;
   }
   if (traceId.mode !== 'off') addFrom(traceId, stamped, data);
   if (requestId.mode !== 'off') addFrom(requestId, stamped, data);

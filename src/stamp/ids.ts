@@ -7,13 +7,15 @@ export function createInstanceId(): string {
   return Array.from(randomBytes(10), (byte) => ALPHABET[byte % 36]).join('');
 }
 
+/** Makes an automatic id. @param now - the wall clock, read once for all that an event needs it for */
+export type NewId = (now: number) => string | undefined;
+
 /** `<epochMs>-<instanceId>-<counter>`: both numbers never go back, so a clock that steps back changes nothing. */
-export function timestampIds(instanceId: string): () => string {
+export function timestampIds(instanceId: string): (now: number) => string {
   let lastMs = 0;
   let prefix = '';
   let counter = 0;
-  return () => {
-    const now = Date.now();
+  return (now) => {
     if (now > lastMs) {
       lastMs = now;
       prefix = `${now}-${instanceId}-`;
@@ -31,12 +33,12 @@ const PER_MS = 4096;
  * Decimal 64-bit ids: 41 bits of milliseconds, 10 of node, 12 of counter, as Twitter announced them in 2010. When one
  * millisecond's 4096 are used up, or the clock steps back, the next ids borrow from the future.
  */
-export function snowflakeIds(nodeId = randomInt(1024)): () => string {
+export function snowflakeIds(nodeId = randomInt(1024)): (now: number) => string {
   const node = BigInt(nodeId) << 12n;
   let lastMs = 0;
   let counter = 0;
-  return () => {
-    const now = Date.now() - SNOWFLAKE_EPOCH_MS;
+  return (epochMs) => {
+    const now = epochMs - SNOWFLAKE_EPOCH_MS;
     if (now > lastMs) {
       lastMs = now;
       counter = 0;

@@ -5,7 +5,7 @@ import { checkEvent, checkId, checkRetry } from '../wire/fields.js';
 import type { WireEvent } from '../wire/frame.js';
 import { copyOf } from './copy.js';
 import { addFields, isPlainObject, type PlainObject, timestampField } from './fields.js';
-import { snowflakeIds, timestampIds } from './ids.js';
+import { type NewId, snowflakeIds, timestampIds } from './ids.js';
 import type { AutoFieldsSettings, SeqSettings } from './options.js';
 import { type SeqTicket, Sequence } from './sequence.js';
 
@@ -70,7 +70,7 @@ export interface Draft {
 export class Stamper {
   readonly #settings: StampSettings;
   readonly #sequence: Sequence;
-  readonly #nextId: (() => string) | undefined;
+  readonly #nextId: NewId | undefined;
   /** Nothing but timestamp and number is added, and nobody looks at the data in between. */
   readonly #appends: boolean;
   /** The number's field, as JSON. */
@@ -101,16 +101,17 @@ export class Stamper {
    * Stamps an event, numbered from memory. `newId` gives its automatic id; without it, it gets none.
    * @throws SSEKifyError when the data cannot be sent
    */
-  stamp(data: unknown, wish: Wish, newId?: () => string | undefined): WireEvent {
+  stamp(data: unknown, wish: Wish, newId?: NewId): WireEvent {
+    const now = Date.now();
     if (this.#appends && !wish.text && isPlainObject(data) && data.toJSON === undefined) {
-      return this.#appended(data, wish, newId);
+      return this.#appended(data, wish, newId, now);
     }
-    const fields = wish.text || !isPlainObject(data) ? undefined : this.#withFields(data);
+    const fields = wish.text || !isPlainObject(data) ? undefined : this.#withFields(data, now);
     const ticket = fields === undefined ? undefined : this.#ticketOf(fields);
     if (fields !== undefined && ticket !== undefined) fields[this.#settings.seq.fieldName] = ticket.seq;
     const stamped = fields ?? data;
     const text = this.#checkSize(this.#serialize(stamped, wish));
-    const id = wish.id ?? (newId === undefined ? undefined : this.#automaticId(stamped, ticket?.seq, newId));
+    const id = wish.id ?? (newId === undefined ? undefined : this.#automaticId(stamped, ticket?.seq, newId, now));
     this.#take(ticket);
     return {
       id,
@@ -123,24 +124,25 @@ export class Stamper {
   }
 
   /** The same, with what is added put behind the text of the data, which needs no copy of the data. */
-  #appended(data: PlainObject, wish: Wish, newId: (() => string | undefined) | undefined): WireEvent {
+  #appended(data: PlainObject, wish: Wish, newId: NewId | undefined, now: number): WireEvent {
     const ticket = this.#ticketOf(data);
-    let added = timestampField(data, this.#settings.autoFields.timestamp);
+    let added = timestampField(data, this.#settings.autoFields.timestamp, now);
     if (ticket !== undefined) added += `,${this.#seqName}:${ticket.seq}`;
     const text = this.#checkSize(append(this.#serialize(data, wish), added));
-    const id = wish.id ?? newId?.();
+    const id = wish.id ?? newId?.(now);
     this.#take(ticket);
     return { id, unique: wish.id === undefined, event: wish.event, retry: wish.retry, text, json: true };
   }
 
   /** Stamps all of an event but its number. @throws SSEKifyError when the data cannot be sent */
-  draft(data: unknown, wish: Wish, newId: () => string | undefined): Draft {
-    let fields = wish.text || !isPlainObject(data) ? undefined : this.#withFields(data);
+  draft(data: unknown, wish: Wish, newId: NewId): Draft {
+    const now = Date.now();
+    let fields = wish.text || !isPlainObject(data) ? undefined : this.#withFields(data, now);
     const ticket = fields === undefined ? undefined : this.#ticketOf(fields);
     const { event, retry } = wish;
     const { fieldName, frameIdPolicy } = this.#settings.seq;
     const idFromNumber = wish.id === undefined && typeof frameIdPolicy === 'function';
-    const fixedId = wish.id ?? (idFromNumber ? undefined : newId());
+    const fixedId = wish.id ?? (idFromNumber ? undefined : newId(now));
     const around = () => {
       if (fields === undefined || idFromNumber || this.#settings.serializer !== JSON.stringify) return undefined;
       // An object that says itself how it is written may not end in a brace of its own.
@@ -154,7 +156,7 @@ export class Stamper {
       const stamped = fields ?? data;
       const text = this.#checkSize(this.#serialize(stamped, wish));
       return {
-        id: idFromNumber ? this.#automaticId(stamped, seq, newId) : fixedId,
+        id: idFromNumber ? this.#automaticId(stamped, seq, newId, now) : fixedId,
         event,
         retry,
         text,
@@ -173,8 +175,8 @@ export class Stamper {
   }
 
   /** A new automatic id; `undefined` when events get none, or get them from a function. */
-  newId(): string | undefined {
-    return this.#nextId?.();
+  newId(now: number): string | undefined {
+    return this.#nextId?.(now);
   }
 
   /** The next number of a key in memory. */
@@ -234,9 +236,9 @@ export class Stamper {
     this.seqIncrs += 1;
   }
 
-  #withFields(data: PlainObject): PlainObject {
+  #withFields(data: PlainObject, now: number): PlainObject {
     try {
-      return addFields(data, this.#settings.autoFields);
+      return addFields(data, this.#settings.autoFields, now);
     } catch (cause) {
       throw failedFunction('a field', cause);
     }
@@ -251,9 +253,9 @@ export class Stamper {
     }
   }
 
-  #automaticId(data: unknown, seq: number | undefined, newId: () => string | undefined): string | undefined {
+  #automaticId(data: unknown, seq: number | undefined, newId: NewId, now: number): string | undefined {
     const { frameIdPolicy } = this.#settings.seq;
-    if (typeof frameIdPolicy !== 'function') return newId();
+    if (typeof frameIdPolicy !== 'function') return newId(now);
     try {
       const id = frameIdPolicy(data, seq);
       return id === undefined || id === null ? undefined : checkId(id);

@@ -52,7 +52,7 @@ import type {
   SendOptions,
 } from './types.js';
 import { checkEvent } from './wire/fields.js';
-import { encodeEvent, encodeLater, type Frame, type WireEvent } from './wire/frame.js';
+import { encodeEvent, type Frame, type WireEvent } from './wire/frame.js';
 
 const shutdownSchema = {
   announce: flag(true),
@@ -281,7 +281,7 @@ export class Hub implements BusHost {
 
   deliver(scope: Scope, event: WireEvent, fromChannel: boolean): number {
     if (fromChannel && event.id !== undefined && event.id !== '') this.#localIds.follow(event.id);
-    return this.#deliver(scope, encodeLater(event, this.#delivery.nextOrder()));
+    return this.#deliver(scope, encodeEvent(event, this.#delivery.nextOrder()));
   }
 
   obey(command: Command): number {

@@ -6,35 +6,41 @@ export type Frames = Frame | readonly Frame[];
 /** What one write takes: frames joined, as text while one connection writes them, as one Buffer when several do. */
 export class Chunk {
   readonly frames: Frames;
-  readonly text: string;
   readonly byteLength: number;
-  /** The newest id in it. */
-  readonly lastId: string | undefined;
   /** Several connections write it. */
   shared = false;
+  /** Of several frames. */
+  #joined = '';
   #bytes: Buffer | undefined;
   #prepared: Buffer | undefined;
 
   constructor(frames: Frames) {
     this.frames = frames;
-    this.lastId = lastId(frames);
     if (frames instanceof Frame) {
-      ({ text: this.text, byteLength: this.byteLength } = frames);
+      this.byteLength = frames.byteLength;
       return;
     }
-    let text = '';
     let byteLength = 0;
     for (const frame of frames) {
-      text += frame.text;
+      this.#joined += frame.text;
       byteLength += frame.byteLength;
     }
-    this.text = text;
     this.byteLength = byteLength;
+  }
+
+  get text(): string {
+    return this.frames instanceof Frame ? this.frames.text : this.#joined;
+  }
+
+  /** The newest id in it. */
+  get lastId(): string | undefined {
+    return lastId(this.frames);
   }
 
   /** Bytes equal UTF-16 units only in ASCII, which is written faster as latin1. */
   get encoding(): 'latin1' | 'utf8' {
-    return this.byteLength === this.text.length ? 'latin1' : 'utf8';
+    const ascii = this.frames instanceof Frame ? this.frames.ascii : this.#joined.length === this.byteLength;
+    return ascii ? 'latin1' : 'utf8';
   }
 
   get bytes(): Buffer {

@@ -1,3 +1,4 @@
+import { chunkLength, sizeLine } from '../wire/chunked-coding.js';
 import { Frame } from '../wire/frame.js';
 import { Fifo } from './fifo.js';
 
@@ -17,7 +18,7 @@ const WHOLE = 0;
 
 /**
  * The frames that a scope keeps, first in first out. Packed, small ones of plain ASCII lie as bytes in a ring, outside of
- * the heap: what is kept for a while and then goes is what costs a garbage collector most. They are made frames again for
+ * the heap, in the form they are sent in: what is kept for a while and then goes is what costs a garbage collector most. They are made frames again for
  * a client that comes back, so it is for scopes whose frames are not shared.
  */
 export class RecentFrames {
@@ -43,20 +44,22 @@ export class RecentFrames {
   }
 
   push(frame: Frame): void {
-    const isPacked = this.#packs && this.#length >= PACK_FROM && isPackable(frame);
+    const isPacked = this.#length >= PACK_FROM && this.#packs && isPackable(frame);
     if (isPacked && this.#ring === undefined) for (let count = 0; count < this.#length; count += 1) this.#mark();
     this.#length += 1;
     if (!isPacked) {
-      this.#whole.push(frame);
+      this.#whole.push(this.#packs ? frame.compact() : frame);
       if (this.#ring !== undefined) this.#mark();
       return;
     }
-    const { byteLength, order } = frame;
-    const ring = this.#withRoom(HEADER_BYTES + byteLength);
+    const { order, byteLength } = frame;
+    // The very text that is written to the client next: it is put together only once.
+    const chunk = frame.keepChunk();
+    const ring = this.#withRoom(HEADER_BYTES + chunk.length);
     ring.writeUInt16LE(byteLength, this.#end);
     ring.writeUIntLE(order, this.#end + LENGTH_BYTES, ORDER_BYTES);
-    ring.write(frame.text, this.#end + HEADER_BYTES, 'latin1');
-    this.#end += HEADER_BYTES + byteLength;
+    ring.write(chunk, this.#end + HEADER_BYTES, 'latin1');
+    this.#end += HEADER_BYTES + chunk.length;
   }
 
   shift(): Evicted | undefined {
@@ -66,7 +69,7 @@ export class RecentFrames {
     const ring = this.#ring;
     const byteLength = ring.readUInt16LE(this.#start);
     const order = byteLength === WHOLE ? 0 : ring.readUIntLE(this.#start + LENGTH_BYTES, ORDER_BYTES);
-    this.#skip(byteLength === WHOLE ? LENGTH_BYTES : HEADER_BYTES + byteLength);
+    this.#skip(sizeOf(byteLength));
     return byteLength === WHOLE ? this.#whole.shift() : { id: undefined, order, byteLength, unique: true };
   }
 
@@ -84,9 +87,9 @@ export class RecentFrames {
         const { value } = whole.next();
         if (value !== undefined) yield value;
       } else {
-        const from = at + HEADER_BYTES;
+        const from = at + HEADER_BYTES + sizeLine(byteLength).length;
         const text = ring.toString('latin1', from, from + byteLength);
-        yield Frame.placed(text, ring.readUIntLE(at + LENGTH_BYTES, ORDER_BYTES));
+        yield Frame.ofText(text, ring.readUIntLE(at + LENGTH_BYTES, ORDER_BYTES), undefined, 'placed');
       }
     }
   }
@@ -119,8 +122,7 @@ export class RecentFrames {
     for (let count = 0; count < this.#length; count += 1) {
       if (wrapped && at === this.#lapEnd) at = 0;
       places.push(at);
-      const byteLength = ring.readUInt16LE(at);
-      at += byteLength === WHOLE ? LENGTH_BYTES : HEADER_BYTES + byteLength;
+      at += sizeOf(ring.readUInt16LE(at));
     }
     return places;
   }
@@ -156,8 +158,7 @@ export class RecentFrames {
   }
 }
 
-/** The text comes last: of a frame that nobody reads it need not be made. */
-function isPackable(frame: Frame): boolean {
-  const { idLength, byteLength } = frame;
-  return idLength !== undefined && byteLength <= MAX_PACKED_BYTES && frame.text.length === byteLength;
-}
+const isPackable = (frame: Frame) => frame.placed && frame.byteLength <= MAX_PACKED_BYTES && frame.ascii;
+
+/** What an entry takes in the ring. */
+const sizeOf = (byteLength: number) => (byteLength === WHOLE ? LENGTH_BYTES : HEADER_BYTES + chunkLength(byteLength));

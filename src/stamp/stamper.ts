@@ -75,6 +75,7 @@ export class Stamper {
   readonly #appends: boolean;
   /** The number's field, as JSON. */
   readonly #seqName: string;
+  readonly #seqNameBytes: number;
 
   constructor(settings: StampSettings, instanceId: string, now: () => number) {
     this.#settings = settings;
@@ -82,6 +83,7 @@ export class Stamper {
     const { frameIdPolicy, nodeId, fieldName, keyExtractor, finalPredicate } = settings.seq;
     const { traceId, requestId } = settings.autoFields;
     this.#seqName = JSON.stringify(fieldName);
+    this.#seqNameBytes = Buffer.byteLength(this.#seqName);
     this.#appends =
       settings.serializer === JSON.stringify &&
       typeof frameIdPolicy !== 'function' &&
@@ -128,10 +130,15 @@ export class Stamper {
     const ticket = this.#ticketOf(data);
     let added = timestampField(data, this.#settings.autoFields.timestamp, now);
     if (ticket !== undefined) added += `,${this.#seqName}:${ticket.seq}`;
-    const text = this.#checkSize(append(this.#serialize(data, wish), added));
+    const json = this.#serialize(data, wish);
+    const text = append(json, added);
+    // What is added is ASCII, then: text that is measured in parts need not be copied into one piece for it.
+    const inParts = ticket === undefined || this.#seqName.length === this.#seqNameBytes;
+    const bytes = inParts ? Buffer.byteLength(json) + text.length - json.length : Buffer.byteLength(text);
+    this.#checkBytes(bytes);
     const id = wish.id ?? newId?.(now);
     this.#take(ticket);
-    return { id, unique: wish.id === undefined, event: wish.event, retry: wish.retry, text, json: true };
+    return { id, unique: wish.id === undefined, event: wish.event, retry: wish.retry, text, bytes, json: true };
   }
 
   /** Stamps all of an event but its number. @throws SSEKifyError when the data cannot be sent */
@@ -222,8 +229,13 @@ export class Stamper {
     const { maxPayloadBytes } = this.#settings;
     // Three bytes a UTF-16 unit is the most UTF-8 needs, so most payloads are not measured twice.
     if (maxPayloadBytes === 0 || text.length * 3 + spareBytes <= maxPayloadBytes) return text;
-    const bytes = Buffer.byteLength(text) + spareBytes;
-    if (bytes <= maxPayloadBytes) return text;
+    this.#checkBytes(Buffer.byteLength(text) + spareBytes);
+    return text;
+  }
+
+  #checkBytes(bytes: number): void {
+    const { maxPayloadBytes } = this.#settings;
+    if (maxPayloadBytes === 0 || bytes <= maxPayloadBytes) return;
     throw new SSEKifyError(
       'PAYLOAD_TOO_LARGE',
       `data has ${bytes} UTF-8 bytes as text, more than maxPayloadBytes (${maxPayloadBytes}).`,

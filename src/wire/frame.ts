@@ -1,3 +1,5 @@
+import { sizeLine } from './chunked-coding.js';
+
 /**
  * The event stream format of the HTML standard, section 9.2 "Server-sent events".
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
@@ -12,6 +14,8 @@ export interface WireEvent {
   retry?: number | undefined;
   /** The data, already text. */
   text: string;
+  /** UTF-8 bytes of the text, where they are known. */
+  bytes?: number;
   /** The text is what `JSON.stringify` wrote: it has no line break and no lone surrogate. */
   json?: boolean;
 }
@@ -19,74 +23,98 @@ export interface WireEvent {
 /**
  * One encoded event, immutable and shared by reference between replay and every queue. It is kept as text, which costs a
  * fraction of a small Buffer (that pins an 8 KiB pool) and is written straight from the heap when one client gets it; the
- * flusher makes one Buffer when several do.
+ * flusher makes one Buffer when several do. Text that nobody asks for is never put together.
  */
 export class Frame {
   /** No other event has this id. */
   readonly unique: boolean;
+  /** The id, which is unique, tells the event's place by itself: nobody needs to remember it beside the text. */
+  readonly placed: boolean;
   /** The instance's number of this frame: what was sent later has the higher one. */
   readonly order: number;
   /** UTF-8 bytes of `text`. */
   readonly byteLength: number;
+  /** All lines, or those before the data while that is kept beside. */
   #text: string;
-  /** The data of an event that is nothing but id and data, until its text is asked for, which may be never. */
   #data: string | undefined;
-  /** The id; or its length, when it is only read from the text: then nothing but the text is kept. */
-  readonly #id: string | number | undefined;
+  #id: string | undefined;
+  #chunk: string | undefined;
 
-  constructor(text: string, order: number, id?: string | number, unique = false, data?: string) {
+  private constructor(order: number, byteLength: number, text: string, data?: string, id?: string, kind?: Kind) {
+    this.order = order;
+    this.byteLength = byteLength;
+    this.unique = kind !== undefined;
+    this.placed = kind === 'placed';
     this.#text = text;
     this.#data = data;
-    this.byteLength = data === undefined ? Buffer.byteLength(text) : byteLengthOf(id, data);
-    this.order = order;
     this.#id = id;
-    this.unique = unique;
   }
 
-  /** A frame from its text, which begins with a unique id that tells its place. */
-  static placed(text: string, order: number): Frame {
-    return new Frame(text, order, text.indexOf('\n') - ID_FIELD.length, true);
+  /** @param id - of a placed one it is read from the text when it is not given */
+  static ofText(text: string, order: number, id?: string, kind?: Kind): Frame {
+    return new Frame(order, Buffer.byteLength(text), text, undefined, id, kind);
+  }
+
+  /** @param head - the lines before the data, which is one line; `bytes` are those of both */
+  static ofData(head: string, data: string, bytes: number, order: number, id?: string, kind?: Kind): Frame {
+    return new Frame(order, bytes + AROUND_DATA, head, data, id, kind);
   }
 
   get text(): string {
     if (this.#data !== undefined) {
-      this.#text = `${this.id === undefined ? '' : idLine(this.id)}data: ${this.#data}\n\n`;
+      this.#text = `${this.#text}data: ${this.#data}\n\n`;
       this.#data = undefined;
     }
     return this.#text;
   }
 
-  /** The event's id; `undefined` when it has none. Kept long, it may keep the text. */
-  get id(): string | undefined {
-    return typeof this.#id === 'number' ? this.text.slice(ID_FIELD.length, ID_FIELD.length + this.#id) : this.#id;
+  /** The text as a chunk of an HTTP/1.1 body. */
+  get chunk(): string {
+    return this.#chunk ?? `${sizeLine(this.byteLength)}${this.text}\r\n`;
   }
 
-  /** The length of an id that is read from the text; `undefined` when there is none. */
-  get idLength(): number | undefined {
-    return typeof this.#id === 'number' ? this.#id : undefined;
+  /** Keeps the chunk, which else is put together whenever it is asked for. */
+  keepChunk(): string {
+    this.#chunk = this.chunk;
+    return this.#chunk;
+  }
+
+  /** Bytes equal UTF-16 units only in ASCII. */
+  get ascii(): boolean {
+    const length = this.#text.length + (this.#data === undefined ? 0 : this.#data.length + AROUND_DATA);
+    return length === this.byteLength;
+  }
+
+  /** The event's id; `undefined` when it has none. */
+  get id(): string | undefined {
+    if (this.placed && this.#id === undefined) return this.text.slice(ID_FIELD.length, this.text.indexOf('\n'));
+    return this.#id;
   }
 
   get hasId(): boolean {
-    return this.#id !== undefined;
+    return this.placed || this.#id !== undefined;
   }
 
   /** The same event without its id, for resending it behind the client's cursor. */
   withoutId(): Frame {
-    return this.id === undefined ? this : new Frame(this.text.slice(idLine(this.id).length), this.order);
+    return this.id === undefined ? this : Frame.ofText(this.text.slice(idLine(this.id).length), this.order);
+  }
+
+  /** The same event in as little memory as it can be kept in. */
+  compact(): Frame {
+    return this.placed ? Frame.ofText(this.text, this.order, undefined, 'placed') : this;
   }
 }
 
-/** The longest data whose frame's id is read from the text: who keeps such an id keeps the text. */
-const READ_FROM = 1024;
+type Kind = 'unique' | 'placed';
+
+/** The longest data of a frame whose id is read from its text: who keeps such an id keeps the text. */
+const COMPACTED_UP_TO = 1024;
 
 const ID_FIELD = 'id: ';
+const AROUND_DATA = 'data: \n\n'.length;
 
 const idLine = (id: string) => `${ID_FIELD}${id}\n`;
-
-const byteLengthOf = (id: string | number | undefined, data: string) =>
-  (typeof id === 'string' ? Buffer.byteLength(id) + 'id: \n'.length : 0) +
-  Buffer.byteLength(data) +
-  'data: \n\n'.length;
 
 const LINE_BREAK = /\r\n|\r|\n/;
 
@@ -97,32 +125,31 @@ function dataLines(text: string): string {
 
 /**
  * Encodes an event. Text that is not well-formed (a lone surrogate) gets U+FFFD, as UTF-8 encoding does everywhere.
- * @param placed - a unique id tells its place by itself, and nobody else keeps it: then the frame keeps it in its text only
+ * @param placed - unique ids tell their place
  */
-export function encodeEvent({ id, unique, event, retry, text, json }: WireEvent, order: number, placed = false): Frame {
-  const kept = placed && unique === true && text.length <= READ_FROM ? id?.length : id;
-  if (json === true && event === undefined && retry === undefined && id !== undefined) {
-    return new Frame(`id: ${id}\ndata: ${text}\n\n`, order, kept, unique);
+export function encodeEvent(wire: WireEvent, order: number, placed = false): Frame {
+  const { id, unique, event, retry, text, json } = wire;
+  const isUnique = unique === true && id !== undefined;
+  const tellsPlace = placed && isUnique && text.length <= COMPACTED_UP_TO;
+  const kind = tellsPlace ? 'placed' : isUnique ? 'unique' : undefined;
+  let head = id === undefined ? '' : idLine(id);
+  // Such an id is ASCII.
+  let headBytes = tellsPlace ? head.length : Buffer.byteLength(head);
+  if (retry !== undefined || (event !== undefined && event !== '')) {
+    if (event !== undefined && event !== '') head += `event: ${event.toWellFormed()}\n`;
+    if (retry !== undefined) head += `retry: ${retry}\n`;
+    headBytes = Buffer.byteLength(head);
   }
-  let rest = event === undefined || event === '' ? '' : `event: ${event.toWellFormed()}\n`;
-  if (retry !== undefined) rest += `retry: ${retry}\n`;
-  const data = json === true ? `data: ${text}\n` : dataLines(text.toWellFormed());
-  return new Frame(`${id === undefined ? '' : idLine(id)}${rest}${data}\n`, order, kept, unique);
-}
-
-/** The same of an event that perhaps nobody here gets: its text is made when it is first read, where that is worth it. */
-export function encodeLater(event: WireEvent, order: number): Frame {
-  const { id, unique, text } = event;
-  if (event.json !== true || event.event !== undefined || event.retry !== undefined) return encodeEvent(event, order);
-  return new Frame('', order, id, unique, text);
+  if (json !== true) return Frame.ofText(`${head}${dataLines(text.toWellFormed())}\n`, order, id, kind);
+  return Frame.ofData(head, text, headBytes + (wire.bytes ?? Buffer.byteLength(text)), order, id, kind);
 }
 
 /** Encodes a comment; no event listener sees it. */
 export function encodeComment(text: string): Frame {
-  return new Frame(`: ${text.toWellFormed().split(LINE_BREAK).join('\n: ')}\n\n`, 0);
+  return Frame.ofText(`: ${text.toWellFormed().split(LINE_BREAK).join('\n: ')}\n\n`, 0);
 }
 
 /** Encodes a bare reconnection time. */
 export function encodeRetry(retryMs: number): Frame {
-  return new Frame(`retry: ${retryMs}\n\n`, 0);
+  return Frame.ofText(`retry: ${retryMs}\n\n`, 0);
 }

@@ -1,5 +1,7 @@
 import { OutgoingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
+import { sizeLine } from '../../wire/chunked-coding.js';
+import { Frame } from '../../wire/frame.js';
 import type { Chunk } from '../chunk.js';
 import type { RawResponse } from './response.js';
 
@@ -32,19 +34,8 @@ export function chunkedSocketOf(res: RawResponse): ServerSocket | undefined {
   return plain ? socket : undefined;
 }
 
-/** RFC 9112, section 7.1: size in hexadecimal, data, each with CRLF. */
+/** Bytes as a chunk of the body. */
 export function framed(chunk: Chunk): string {
-  return `${sizeLine(chunk.byteLength)}${chunk.text}\r\n`;
-}
-
-/** Size lines of small chunks, most of which are of few sizes; written in hexadecimal by a slow way of the engine. */
-const sizeLines: string[] = [];
-const KEPT_SIZES = 1024;
-
-function sizeLine(size: number): string {
-  const known = sizeLines[size];
-  if (known !== undefined) return known;
-  const line = `${size.toString(16)}\r\n`;
-  if (size < KEPT_SIZES) sizeLines[size] = line;
-  return line;
+  const { frames } = chunk;
+  return frames instanceof Frame ? frames.chunk : `${sizeLine(chunk.byteLength)}${chunk.text}\r\n`;
 }

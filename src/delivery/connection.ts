@@ -7,6 +7,7 @@ import type { Clock, Wakeable } from './clock.js';
 import type { Flushable, Flusher, Joiner } from './flusher.js';
 import { Progress } from './progress.js';
 import { LOSS, type PushOutcome, Queue, type QueueLimits } from './queue.js';
+import type { BufferHolder, RecentBuffer } from './recent-buffer.js';
 import { relieve } from './relief.js';
 import type { ServedRooms } from './served-rooms.js';
 import type { Sink, SinkOwner } from './sinks/sink.js';
@@ -49,7 +50,7 @@ const JOIN_BYTES = 1024 * 1024;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** One client: its place in the stream, what waits for it, and its end. */
-export class Connection implements Flushable, Wakeable, SinkOwner {
+export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner {
   readonly userId: string;
   readonly settings: ConnectionSettings;
   /** Names of the rooms it is in; made with the first. The registry keeps it. */
@@ -58,6 +59,8 @@ export class Connection implements Flushable, Wakeable, SinkOwner {
   readonly connectedAt: number;
   /** The place in the send order it resumed from; `undefined` when it asked for none. */
   position: number | undefined;
+  /** What is kept of its user's events; the history keeps it at hand here. */
+  recent: RecentBuffer | undefined;
   /** What it got of rooms; only of one that has a position. */
   served: ServedRooms | undefined;
   dirty = false;

@@ -83,11 +83,13 @@ export class Delivery implements ConnectionHost {
 
   /** Records a frame and gives it to all that it is for. @returns how many accepted it */
   deliver(scope: Scope, frame: Frame): number {
-    this.history.record(scope, frame);
-    if (scope.kind === 'all') return this.fanOut(this.registry.all, frame);
-    const targets = (scope.kind === 'user' ? this.registry.users : this.registry.rooms).get(scope.name);
-    if (targets === undefined) return 0;
-    return targets instanceof Set ? this.fanOut(targets, frame) : this.#give(targets, frame);
+    const targets = this.registry.targetsOf(scope);
+    if (targets === undefined || 'size' in targets) {
+      this.history.record(scope, frame);
+      return targets === undefined ? 0 : this.fanOut(targets, frame);
+    }
+    this.history.record(scope, frame, scope.kind === 'user' ? targets : undefined);
+    return this.#give(targets, frame);
   }
 
   /** The same for one connection, without a loop. */

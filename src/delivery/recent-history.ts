@@ -7,6 +7,7 @@ import type { Delivery } from './delivery.js';
 import type { History } from './history.js';
 import { followedId } from './local-ids.js';
 import type { PlacedIds } from './placed-ids.js';
+import type { BufferHolder } from './recent-buffer.js';
 import { Replay } from './replay.js';
 import { EVERYONE, roomScope, type Scope, userScope } from './scope.js';
 import { ServedRooms } from './served-rooms.js';
@@ -48,8 +49,8 @@ export class RecentHistory implements History {
     return this.#replay.size;
   }
 
-  record(scope: Scope, frame: Frame): void {
-    this.#replay.record(scope, frame);
+  record(scope: Scope, frame: Frame, holder?: BufferHolder): void {
+    this.#replay.record(scope, frame, holder);
   }
 
   clear(scope: Scope | undefined): void {

@@ -1,5 +1,6 @@
 import type { Connection } from './connection.js';
 import { Members } from './members.js';
+import type { Scope } from './scope.js';
 
 /** Who is here: connections by user and by room. Maps inside, so that any string is a safe name. */
 export class Registry {
@@ -9,6 +10,12 @@ export class Registry {
 
   get all(): ReadonlySet<Connection> {
     return this.#all;
+  }
+
+  /** Whom a scope's events are for: one connection, several, or none. */
+  targetsOf(scope: Scope): Connection | ReadonlySet<Connection> | undefined {
+    if (scope.kind === 'all') return this.#all;
+    return (scope.kind === 'user' ? this.users : this.rooms).get(scope.name);
   }
 
   add(connection: Connection): void {

@@ -2,7 +2,8 @@ import type { Frame } from '../wire/frame.js';
 import type { Clock, Wakeable } from './clock.js';
 import { Dormant, type Loss } from './dormant.js';
 import { type PlaceOf, PositionIndex } from './position-index.js';
-import { type Evicted, RecentFrames } from './recent-frames.js';
+import { type BufferHolder, RecentBuffer } from './recent-buffer.js';
+import type { Evicted } from './recent-frames.js';
 import { EVERYONE, type Scope } from './scope.js';
 
 /** Bounds of what is kept. */
@@ -23,25 +24,6 @@ export interface Missed {
   frames: Frame[];
   /** The newest place at which one of the scopes has lost something; a client before it has missed that. */
   lostUpTo: number;
-}
-
-/** What one scope has kept; a link of the list that runs from the least recently used to the most. */
-class RecentBuffer {
-  readonly scope: Scope;
-  readonly maxItems: number;
-  readonly frames: RecentFrames;
-  readonly lost: Loss;
-  usedAt = 0;
-  older: RecentBuffer | undefined;
-  newer: RecentBuffer | undefined;
-
-  constructor(scope: Scope, maxItems: number, lost: Loss) {
-    this.scope = scope;
-    this.maxItems = maxItems;
-    // Those of a room or of everyone are read by many at once.
-    this.frames = new RecentFrames(scope.kind === 'user');
-    this.lost = lost;
-  }
 }
 
 /** Recent events of every scope, each event once, and what of them is lost. */
@@ -76,19 +58,19 @@ export class Replay implements Wakeable {
     return { buffers: user.size + room.size, items: this.#items, bytes: this.#bytes };
   }
 
-  /** Keeps a frame; one without an id is live only. */
-  record(scope: Scope, frame: Frame): void {
+  /** Keeps a frame; one without an id is live only. @param holder - has the scope's buffer at hand from then on */
+  record(scope: Scope, frame: Frame, holder?: BufferHolder): void {
     if (!frame.hasId) return;
     const now = this.#clock.now();
     this.#dropIdle(now);
-    const buffer = this.#open(scope, now);
-    buffer.frames.push(frame);
+    const buffer = this.#open(scope, now, holder);
+    buffer.push(frame);
     this.#index.add(frame);
     this.#items += 1;
     this.#bytes += frame.byteLength;
     // It could not stay anyway; everyone else's events are not to go for it.
     if (frame.byteLength > this.#limits.maxBytes) this.#empty(buffer);
-    if (buffer.frames.length > buffer.maxItems) this.#evictOldest(buffer);
+    if (buffer.length > buffer.maxItems) this.#evictOldest(buffer);
     const { user, room } = this.#buffers;
     while (this.#leastUsed !== undefined && user.size + room.size > this.#limits.maxScopes) this.#drop(this.#leastUsed);
     while (this.#bytes > this.#limits.maxBytes) this.#evictOldest(this.#leastUsed ?? this.#everyone);
@@ -116,7 +98,7 @@ export class Replay implements Wakeable {
     for (const scope of scopes) {
       const buffer = this.#find(scope);
       lostUpTo = Math.max(lostUpTo, this.#lossOf(scope, buffer).order);
-      for (const frame of buffer?.frames.newestFirst() ?? []) {
+      for (const frame of buffer?.newestFirst() ?? []) {
         if (frame.order <= position) break;
         frames.push(frame);
       }
@@ -160,25 +142,26 @@ export class Replay implements Wakeable {
     const lost = this.#lossOf(scope, buffer);
     const isLost = lost.id === id || (lost.unique && this.#index.placeOf(id) === lost.order);
     const orders = isLost ? [lost.order] : [];
-    for (const frame of buffer?.frames.newestFirst() ?? []) if (frame.id === id) orders.push(frame.order);
+    for (const frame of buffer?.newestFirst() ?? []) if (frame.id === id) orders.push(frame.order);
     return orders;
   }
 
   #lossOf(scope: Scope, buffer: RecentBuffer | undefined): Loss {
-    return buffer?.lost ?? this.#dormant[scope.kind === 'room' ? 'room' : 'user'].lossOf(scope.name ?? '');
+    return buffer?.loss ?? this.#dormant[scope.kind === 'room' ? 'room' : 'user'].lossOf(scope.name ?? '');
   }
 
   /** The scope's buffer, made when it has none, as the one used last. */
-  #open(scope: Scope, now: number): RecentBuffer {
+  #open(scope: Scope, now: number, holder: BufferHolder | undefined): RecentBuffer {
     if (scope.kind === 'all') return this.#everyone;
-    let buffer = this.#buffers[scope.kind].get(scope.name);
+    const held = holder?.recent;
+    let buffer = held?.dropped === false ? held : this.#buffers[scope.kind].get(scope.name);
     if (buffer === undefined) {
       buffer = new RecentBuffer(scope, this.#limits.maxItems(scope), this.#dormant[scope.kind].wake(scope.name));
       this.#buffers[scope.kind].set(scope.name, buffer);
     } else {
       this.#unlink(buffer);
     }
-    // Whole milliseconds: V8 keeps them in the object, and fractions beside it.
+    if (holder !== undefined) holder.recent = buffer;
     buffer.usedAt = Math.floor(now);
     buffer.older = this.#mostUsed;
     if (this.#mostUsed === undefined) this.#leastUsed = buffer;
@@ -204,37 +187,38 @@ export class Replay implements Wakeable {
   }
 
   /** Makes a frame that is kept no longer the newest loss of its scope. */
-  #lose(frame: Evicted, lost: Loss): void {
+  #lose(frame: Evicted, buffer: RecentBuffer): void {
     this.#items -= 1;
     this.#bytes -= frame.byteLength;
-    this.#index.remove(lost.id, lost.order, lost.unique);
+    this.#index.remove(buffer.lostId, buffer.lostOrder, buffer.lostUnique);
     // Of an id that tells its place the place is enough, and its text may go.
-    lost.id = this.#index.keeps(frame) ? frame.id : undefined;
-    lost.order = frame.order;
-    lost.unique = frame.unique;
+    buffer.lostId = this.#index.keeps(frame) ? frame.id : undefined;
+    buffer.lostOrder = frame.order;
+    buffer.lostUnique = frame.unique;
   }
 
   /** Loses the oldest frame; its id stays known as the scope's newest loss. */
   #evictOldest(buffer: RecentBuffer): void {
-    const frame = buffer.frames.shift();
-    if (frame !== undefined) this.#lose(frame, buffer.lost);
-    if (buffer.frames.length === 0 && buffer !== this.#everyone) this.#drop(buffer);
+    const frame = buffer.shift();
+    if (frame !== undefined) this.#lose(frame, buffer);
+    if (buffer.length === 0 && buffer !== this.#everyone) this.#drop(buffer);
   }
 
   #empty(buffer: RecentBuffer): void {
     if (buffer !== this.#everyone) this.#drop(buffer);
-    else while (buffer.frames.length > 0) this.#evictOldest(buffer);
+    else while (buffer.length > 0) this.#evictOldest(buffer);
   }
 
   #drop(buffer: RecentBuffer): void {
     const { scope } = buffer;
     if (scope.kind === 'all') return;
     this.#unlink(buffer);
+    buffer.dropped = true;
     this.#buffers[scope.kind].delete(scope.name);
-    for (let frame = buffer.frames.shift(); frame !== undefined; frame = buffer.frames.shift()) {
-      this.#lose(frame, buffer.lost);
+    for (let frame = buffer.shift(); frame !== undefined; frame = buffer.shift()) {
+      this.#lose(frame, buffer);
     }
-    const forgotten = this.#dormant[scope.kind].remember(scope.name, buffer.lost);
+    const forgotten = this.#dormant[scope.kind].remember(scope.name, buffer.loss);
     if (forgotten !== undefined) this.#index.remove(forgotten.id, forgotten.order, forgotten.unique);
   }
 }

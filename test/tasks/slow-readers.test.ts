@@ -1,9 +1,13 @@
+import net from 'node:net';
 import { Readable } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { createRedisStreamAdapter, type RegisteredConnectionHandle, SSEKify } from '../../src/index.js';
+import { atEnd } from '../helpers/cleanup.js';
 import { openStream, readEvents, type StreamReader } from '../helpers/client.js';
 import { openHttp2, serveHttp2Hub } from '../helpers/http2.js';
 import { usedBytes } from '../helpers/memory.js';
+import { wireResponses } from '../helpers/raw-client.js';
 import { startRedis } from '../helpers/redis.js';
 import { endWithTest, serveHub, type TestHub } from '../helpers/server.js';
 import { standsStill } from '../helpers/stall.js';
@@ -67,10 +71,10 @@ const sides: [string, () => Promise<Side>][] = [
 ];
 
 /** What tells how many items were taken from it. */
-function source() {
+function source(count = ITEMS) {
   const taken = { items: 0 };
   async function* items() {
-    for (; taken.items < ITEMS; taken.items += 1) yield String(taken.items).padEnd(ITEM_BYTES, '.');
+    for (; taken.items < count; taken.items += 1) yield String(taken.items).padEnd(ITEM_BYTES, '.');
   }
   return { taken, items: items() };
 }
@@ -137,4 +141,53 @@ it('takes items as large as the whole queue without dropping one', async () => {
   await piped;
   await client.received(count + 1);
   expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0 });
+});
+
+/** Takes a kilobyte a second out of its socket, until it is told to hurry. */
+function openSlowly(url: URL) {
+  const reader = { text: '', hurry: () => {} };
+  let hurried = false;
+  const take = (length: number, buffer: Uint8Array) => {
+    reader.text += Buffer.from(buffer.buffer, buffer.byteOffset, length).toString('latin1');
+    return hurried;
+  };
+  const socket = net.connect({ port: Number(url.port), onread: { buffer: Buffer.alloc(1024), callback: take } });
+  socket.write(`GET ${url.pathname} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+  const pace = setInterval(() => socket.resume(), 1000);
+  atEnd(() => {
+    clearInterval(pace);
+    socket.destroy();
+  });
+  reader.hurry = () => {
+    hurried = true;
+    socket.resume();
+  };
+  return reader;
+}
+
+it.each(ways)('holds 10 MB back from a reader of 1 KB a second, who stays and gets it all: %s', async (_, pipe) => {
+  const { sse, url, handle } = await serveHub();
+  const reader = openSlowly(new URL(`${url}/ann`));
+  const side = { sse, client: readEvents(Readable.from([])), handle: await handle(0) };
+  const { taken, items } = source(1000);
+  const before = usedBytes();
+  const piped = pipe(side, items);
+  await standsStill(() => taken.items);
+  const held = taken.items;
+  expect(held).toBeLessThan(1000);
+  await wait(3000);
+  // What the reader took meanwhile fits in the kernel's buffers many times.
+  expect(taken.items).toBe(held);
+  expect(reader.text.length).toBeLessThanOrEqual(10 * 1024);
+  expect(usedBytes() - before).toBeLessThan(4_000_000);
+  expect(sse.stats()).toMatchObject({ connections: 1, droppedOldest: 0, droppedNewest: 0 });
+  expect(sse.stats().queueBytesMax).toBeLessThanOrEqual(256 * 1024);
+  reader.hurry();
+  await piped;
+  const numbers = () => {
+    const [response] = wireResponses(reader.text);
+    return [...(response?.body ?? '').matchAll(/^data: (?:.*"payload":)?"(\d+)\.\.\./gm)].map(([, n]) => Number(n));
+  };
+  await expect.poll(() => numbers().length, { timeout: 10_000 }).toBe(1000);
+  expect(numbers()).toEqual(Array.from({ length: 1000 }, (_, n) => n));
 });

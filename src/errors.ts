@@ -103,6 +103,21 @@ export function show(value: unknown): string {
   }
 }
 
+/** What was thrown, as text. Anything can be thrown, also what no text can be made of. */
+export function reasonOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return show(thrown);
+  }
+}
+
+/** What was thrown while an event was made, as the error that is told. */
+export function asError(thrown: unknown): SSEKifyError {
+  if (thrown instanceof SSEKifyError) return thrown;
+  return new SSEKifyError('STAMP_FAILED', `the event could not be made: ${reasonOf(thrown)}`, { cause: thrown });
+}
+
 const OF_DATA: ReadonlySet<string> = new Set(['NOT_SERIALIZABLE', 'PAYLOAD_TOO_LARGE', 'STAMP_FAILED']);
 
 /** Whether an error says that data cannot be sent, whoever tries. */

@@ -1,6 +1,6 @@
 import type { Envelope } from './cluster/envelope.js';
 import { DROPS, type DropInfo, watchedChannel } from './diagnostics.js';
-import { SSEKifyError } from './errors.js';
+import { reasonOf, SSEKifyError } from './errors.js';
 import type { Counters } from './stats.js';
 import type { ConnectInfo, DisconnectInfo, GapInfo, MessageSentInfo, RoomInfo, Scope, UntypedEvents } from './types.js';
 
@@ -72,9 +72,9 @@ export class Reporter {
   /** Reports a listener that threw, or whose promise rejected. */
   listenerFailed(event: string, cause: unknown): void {
     if (event === 'error') {
-      process.emitWarning(`a listener of 'error' threw: ${String(cause)}`, 'SSEKifyWarning', 'LISTENER_FAILED');
+      process.emitWarning(`a listener of 'error' threw: ${reasonOf(cause)}`, 'SSEKifyWarning', 'LISTENER_FAILED');
     } else {
-      this.error(new SSEKifyError('LISTENER_FAILED', `a listener of '${event}' threw: ${String(cause)}`, { cause }));
+      this.error(new SSEKifyError('LISTENER_FAILED', `a listener of '${event}' threw: ${reasonOf(cause)}`, { cause }));
     }
   }
 

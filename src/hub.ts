@@ -25,7 +25,7 @@ import type { Exchange } from './delivery/sinks/exchange.js';
 import { NodeExchange } from './delivery/sinks/node-exchange.js';
 import { checkResponse } from './delivery/sinks/response.js';
 import { checkRequest, WebExchange } from './delivery/sinks/web-exchange.js';
-import { refusesData, SSEKifyError, show } from './errors.js';
+import { asError, refusesData, SSEKifyError, show } from './errors.js';
 import { type Emitter, Reporter, sentInfo } from './events.js';
 import { Lossless } from './lossless.js';
 import { checkUserId } from './names.js';
@@ -393,8 +393,3 @@ export const scopeFor = (userId: unknown): Scope => (userId === undefined ? EVER
 
 const shutDown = (what: string) =>
   new SSEKifyError('SHUTDOWN', `${what} was called after shutdown(); make a new SSEKify to go on.`);
-
-function asError(error: unknown): SSEKifyError {
-  if (error instanceof SSEKifyError) return error;
-  return new SSEKifyError('STAMP_FAILED', `the event could not be made: ${String(error)}`, { cause: error });
-}

@@ -12,7 +12,7 @@ import {
 } from './checks.js';
 import { RedisStreamAdapter } from './cluster/log/redis-stream.js';
 import { isRedisLike, type RedisLike } from './cluster/redis-like.js';
-import { SSEKifyError, show } from './errors.js';
+import { reasonOf, SSEKifyError, show } from './errors.js';
 import { checkRoom } from './names.js';
 import type { AutoFieldsOptions, SeqOptions } from './stamp/options.js';
 import { autoFieldsSchema, seqSchema } from './stamp/options.js';
@@ -296,7 +296,7 @@ export function saferRoomOptions(
     try {
       return ask(room);
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
+      const why = cause instanceof Error ? cause.message : reasonOf(cause);
       const message = `options.roomOptions failed: ${why}`;
       report(cause instanceof SSEKifyError ? cause : new SSEKifyError('INVALID_OPTION', message, { cause }));
       return { historySize: undefined, emptyTimeoutMs: undefined };

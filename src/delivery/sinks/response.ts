@@ -1,6 +1,6 @@
 import { type OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
-import { SSEKifyError, show } from '../../errors.js';
+import { reasonOf, SSEKifyError, show } from '../../errors.js';
 import type { HeaderChange, RequestHead } from '../../wire/head.js';
 
 /** The raw response of a Node server: HTTP/1.x or HTTP/2, plain or TLS, or what a framework extends it to. */
@@ -144,7 +144,7 @@ export function sendHead(res: RawResponse, status: number, changes: readonly Hea
     }
     if (statusCode !== undefined) res.statusCode = statusCode;
     if (statusMessage !== undefined) res.statusMessage = statusMessage;
-    throw new SSEKifyError('INVALID_HEADER', `the head was refused: ${String(cause)}`, { cause });
+    throw new SSEKifyError('INVALID_HEADER', `the head was refused: ${reasonOf(cause)}`, { cause });
   }
 }
 

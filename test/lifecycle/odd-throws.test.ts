@@ -1,0 +1,56 @@
+import { expect, it } from 'vitest';
+import { SSEKify } from '../../src/index.js';
+import { collect } from '../helpers/emitted.js';
+import { flushed, MadeUpResponse } from '../helpers/made-up-response.js';
+import { endWithTest } from '../helpers/server.js';
+
+/** Values that no text can be made of. */
+const ODD = [Object.create(null), { toString: '' }, { toString: () => Symbol('text') }];
+
+function hub() {
+  const sse = new SSEKify({ keepAliveMs: 0 });
+  endWithTest(sse);
+  const response = new MadeUpResponse();
+  sse.registerConnection('ann', response.asResponse());
+  return { sse, response };
+}
+
+it.each(ODD)('breaks no delivery when a listener throws what has no text', async (odd) => {
+  const { sse, response } = hub();
+  const errors = collect(sse, 'error');
+  sse.on('message-sent', () => {
+    throw odd;
+  });
+  expect(sse.sendToAll('one')).toBe(1);
+  await sse.publish('two');
+  await flushed();
+  expect(response.text.match(/^data: .*/gm)).toEqual(['data: "one"', 'data: "two"']);
+  expect(errors).toMatchObject([{ code: 'LISTENER_FAILED' }, { code: 'LISTENER_FAILED' }]);
+  for (const { cause } of errors) expect(cause).toBe(odd);
+});
+
+it.each(ODD)('only warns when a listener of error throws what has no text', async (odd) => {
+  const { sse } = hub();
+  const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+  sse.on('error', () => {
+    throw odd;
+  });
+  expect(sse.sendToAll(undefined)).toBe(0);
+  expect(await warned).toMatchObject({ name: 'SSEKifyWarning', code: 'LISTENER_FAILED' });
+});
+
+it.each(ODD)('reports data that throws what has no text, and never throws from publish', async (odd) => {
+  const { sse } = hub();
+  const errors = collect(sse, 'error');
+  const data = new Proxy(
+    {},
+    {
+      getPrototypeOf() {
+        throw odd;
+      },
+    },
+  );
+  expect(sse.sendToAll(data)).toBe(0);
+  await expect(sse.publish(data)).rejects.toMatchObject({ code: 'STAMP_FAILED', cause: odd });
+  expect(errors.map(({ code }) => code)).toEqual(['STAMP_FAILED', 'STAMP_FAILED']);
+});

@@ -244,13 +244,18 @@ export class Hub implements BusHost {
   shutdown(options: unknown): Promise<void> {
     if (this.#farewell !== undefined) return this.#farewell;
     const { announce, event, graceMs } = readOptions(shutdownSchema, options, 'options');
+    // First of all: who hears of clients that leave may ask for the same again.
+    let endWith: (end: Promise<void>) => void = () => undefined;
+    this.#farewell = new Promise((resolve) => {
+      endWith = resolve;
+    });
     this.stopAccepting();
     this.tasks.leave();
     if (announce) {
       const text = JSON.stringify({ code: 'SHUTDOWN', at: Date.now() });
       this.#delivery.fanOut(this.registry.all, encodeEvent({ event, text }, 0));
     }
-    this.#farewell = this.#end(graceMs);
+    endWith(this.#end(graceMs));
     return this.#farewell;
   }
 

@@ -133,3 +133,21 @@ it('serves those who are still there while it says farewell', async () => {
   await Promise.all(clients.map((client) => client.over));
   expect(clients.filter(({ events }) => events.some(({ event }) => event === 'still'))).toHaveLength(reached);
 });
+
+it('is one shutdown also for who asks for it again when hearing of the first client that leaves', async () => {
+  const { sse, url } = await serveHub();
+  const clients = await Promise.all(['ann', 'bob', 'cy'].map((userId) => openStream(`${url}/${userId}`)));
+  const again: Promise<void>[] = [];
+  let ready: Promise<void> | undefined;
+  sse.on('disconnect', () => {
+    again.push(sse.shutdown());
+    ready ??= sse.ready();
+  });
+  const first = sse.shutdown({ graceMs: 400 });
+  await first;
+  await Promise.all(clients.map(({ over }) => over));
+  expect(again).toHaveLength(3);
+  for (const each of again) expect(each).toBe(first);
+  await expect(ready).rejects.toMatchObject({ code: 'SHUTDOWN' });
+  for (const { events } of clients) expect(events.map(({ event }) => event)).toEqual(['server:shutdown']);
+});

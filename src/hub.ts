@@ -160,7 +160,7 @@ export class Hub implements BusHost {
   }
 
   #receive<Events extends object>(user: string, exchange: Exchange, registration: Registration) {
-    const { connection, lastEventId, refused } = this.#reception.receive(user, exchange, registration);
+    const { connection, lastEventId, refused, tell } = this.#reception.receive(user, exchange, registration);
     if (connection === undefined) {
       const reason = refused ?? 'gone';
       this.#counters.refused[reason] += 1;
@@ -170,6 +170,7 @@ export class Hub implements BusHost {
     this.tasks.came(user);
     const handle = new ConnectionHandle<Events>(connection, this.#delivery, encode, lastEventId);
     this.#reporter.tell('connect', () => ({ userId: user, connId: connection.connId, handle }));
+    tell?.();
     return handle;
   }
 

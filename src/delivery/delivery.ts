@@ -120,13 +120,19 @@ export class Delivery implements ConnectionHost {
     return count;
   }
 
-  /** Takes a connection in: what it missed first, then it is live, with nothing in between. */
-  enter(connection: Connection, lastEventId: string | undefined, rooms: readonly string[]): void {
+  /**
+   * Takes a connection in: what it missed first, then it is live, with nothing in between.
+   * @returns tells what came of it; to be called when it was told that the connection is here
+   */
+  enter(connection: Connection, lastEventId: string | undefined, rooms: readonly string[]): () => void {
     this.registry.add(connection);
     const opened = rooms.filter((room) => this.registry.join(connection, room) === 'opened');
     const gap = this.history.enter(connection, lastEventId);
-    if (gap !== undefined) this.#tellGap(connection, lastEventId ?? '', gap);
-    for (const room of opened) this.rooms.opened(room);
+    return () => {
+      // Listeners may have ended it by now.
+      for (const room of opened) if (this.registry.rooms.countOf(room) > 0) this.rooms.opened(room);
+      if (gap !== undefined) this.#tellGap(connection, lastEventId ?? '', gap);
+    };
   }
 
   join(connection: Connection, room: string, lastEventId: string | undefined, replay: boolean): boolean {
@@ -134,8 +140,8 @@ export class Delivery implements ConnectionHost {
     const gap = this.history.join(connection, room, lastEventId, replay);
     const opened = this.registry.join(connection, room) === 'opened';
     // Only now: listeners may send to the room.
-    if (gap !== undefined) this.#tellGap(connection, lastEventId ?? '', gap);
     if (opened) this.rooms.opened(room);
+    if (gap !== undefined) this.#tellGap(connection, lastEventId ?? '', gap);
     return true;
   }
 

@@ -13,6 +13,8 @@ export interface Received {
   /** Absent when it was refused. */
   connection?: Connection;
   refused?: RefusalReason;
+  /** Tells what came of letting it in; to be called when it was told that it is here. */
+  tell?: () => void;
 }
 
 /** Receives responses: lets them in or sends them away, and connects those that are in. */
@@ -52,8 +54,8 @@ export class Reception {
     this.#counters.sinks[sink.kind] += 1;
     // A made-up response may fail at the first write.
     if (!connection.open) return { lastEventId, refused: 'gone' };
-    delivery.enter(connection, lastEventId, rooms);
+    const tell = delivery.enter(connection, lastEventId, rooms);
     if (signal !== undefined) connection.endWith(signal);
-    return { lastEventId, connection };
+    return { lastEventId, connection, tell };
   }
 }

@@ -24,10 +24,11 @@ class EmptyRoom implements Wakeable {
   }
 }
 
-/** When rooms begin and end. One that somebody is in is known to the registry; here are those that wait for somebody. */
+/** When rooms begin and end. What listeners do between does not matter: a room ends once for each time that it began. */
 export class Rooms {
   readonly #parts: RoomsParts;
-  readonly #empty = new Map<string, EmptyRoom>();
+  /** Those that began and have not ended; one that nobody is in waits for somebody. */
+  readonly #begun = new Map<string, EmptyRoom | undefined>();
 
   constructor(parts: RoomsParts) {
     this.#parts = parts;
@@ -35,31 +36,35 @@ export class Rooms {
 
   /** Somebody is in the room, and nobody was. */
   opened(room: string): void {
-    const empty = this.#empty.get(room);
-    if (empty === undefined) {
-      this.#parts.tell('room-created', room);
-      return;
-    }
-    this.#empty.delete(room);
-    this.#parts.clock.cancel(empty);
+    const isNew = !this.#begun.has(room);
+    this.#stopWaiting(room);
+    this.#begun.set(room, undefined);
+    if (isNew) this.#parts.tell('room-created', room);
   }
 
   /** Nobody is in the room any more. */
   emptied(room: string): void {
+    if (!this.#begun.has(room)) return;
     const { clock } = this.#parts;
     const timeoutMs = this.#parts.emptyTimeoutMs(room);
-    if (timeoutMs === undefined) this.#parts.tell('room-removed', room);
-    else if (timeoutMs === 0) this.#remove(room);
-    else {
-      const empty = new EmptyRoom(() => this.#remove(room));
-      this.#empty.set(room, empty);
-      clock.wakeAt(empty, clock.now() + timeoutMs);
+    if (timeoutMs === undefined || timeoutMs === 0) {
+      this.#remove(room, timeoutMs === 0);
+      return;
     }
+    this.#stopWaiting(room);
+    const empty = new EmptyRoom(() => this.#remove(room, true));
+    this.#begun.set(room, empty);
+    clock.wakeAt(empty, clock.now() + timeoutMs);
   }
 
-  #remove(room: string): void {
-    this.#empty.delete(room);
-    this.#parts.forget(room);
+  #stopWaiting(room: string): void {
+    const empty = this.#begun.get(room);
+    if (empty !== undefined) this.#parts.clock.cancel(empty);
+  }
+
+  #remove(room: string, withHistory: boolean): void {
+    this.#begun.delete(room);
+    if (withHistory) this.#parts.forget(room);
     this.#parts.tell('room-removed', room);
   }
 }

@@ -166,6 +166,17 @@ it('closes and sends from inside a gap event of a client that catches up', async
   expect(response.ends).toBe(1);
 });
 
+it('tells that a connection came before anything else of it', () => {
+  const { sse, connect } = hub();
+  const told: string[] = [];
+  for (const event of ['connect', 'disconnect', 'gap', 'room-created', 'room-removed'] as const)
+    sse.on(event, () => told.push(event));
+  sse.on('gap', ({ userId }) => sse.close(userId));
+  expect(connect('ann', { lastEventId: 'unheard-of', rooms: ['r'] }).handle.closed).toBe(true);
+  expect(told).toEqual(['connect', 'room-created', 'gap', 'disconnect', 'room-removed']);
+  expect(sse.stats()).toMatchObject({ connections: 0, rooms: 0 });
+});
+
 it('closes users that it is asked to, and nobody by mistake', async () => {
   const { sse, connect } = hub();
   connect('ann');

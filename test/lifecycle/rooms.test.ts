@@ -45,6 +45,40 @@ it('lets listeners leave and join rooms', () => {
   expect(handle.rooms).toEqual(['lobby', 'annex']);
 });
 
+it('tells that a room began before it tells that it ended, once each, whatever listeners do', () => {
+  const { sse, events, connect } = hub({ roomOptions: { emptyTimeoutMs: 0 } });
+  const bob = connect([], 'bob');
+  const joinsToo = () => bob.join('r');
+  sse.on('disconnect', joinsToo);
+  connect(['r']).close();
+  expect(events).toEqual(['+r']);
+  sse.off('disconnect', joinsToo);
+  bob.leave('r');
+  expect(events).toEqual(['+r', '-r']);
+  sse.once('connect', ({ handle }) => handle.close());
+  expect(connect(['r']).closed).toBe(true);
+  sse.once('connect', ({ handle }) => handle.leave('r'));
+  connect(['r']);
+  sse.once('room-created', () => sse.close());
+  connect(['r', 's']);
+  const told = events.slice(2);
+  for (const room of ['r', 's']) {
+    const own = told.filter((event) => event.endsWith(room));
+    expect(own).toEqual(own.map((_, index) => (index % 2 === 0 ? `+${room}` : `-${room}`)));
+    expect(own.length % 2).toBe(0);
+  }
+  expect(sse.getRooms()).toEqual([]);
+});
+
+it('keeps no room whose only connection a listener of connect ended', async () => {
+  const { sse, connect, events } = hub({ roomOptions: { emptyTimeoutMs: 1 } });
+  connect(['r']).close();
+  sse.once('connect', ({ handle }) => handle.close());
+  connect(['r']);
+  expect(await next(sse, 'room-removed')).toEqual({ room: 'r' });
+  expect(events).toEqual(['+r', '-r']);
+});
+
 it('keeps an empty room for its time, and removes it with its history', async () => {
   const { sse, url } = await serveHub({ hub: { roomOptions: { emptyTimeoutMs: 2000 } }, register: { rooms: ['r'] } });
   const created = collect(sse, 'room-created');

@@ -4,7 +4,7 @@
  */
 export class PlacedIds {
   readonly #middle: string;
-  #latestMs = 0;
+  #latestMs = Number.NEGATIVE_INFINITY;
   #prefix = '';
 
   constructor(instanceId: string) {

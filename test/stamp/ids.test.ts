@@ -39,6 +39,16 @@ it('gives ids of time, instance and counter that rise even when the clock steps 
   for (const id of ids) expect(id).toMatch(SAFE);
 });
 
+it('gives ids of an instance also where the clock stands at the epoch, or before it', async () => {
+  for (const now of [0, -1000]) {
+    vi.useFakeTimers({ now });
+    const [first = '', second = ''] = await idsOf(hubOf(), 2);
+    expect(first).toMatch(new RegExp(`^${now}-[a-z0-9]{10}-1$`));
+    expect(second).toBe(first.replace(/1$/, '2'));
+    expect((await idsOf(hubOf(), 1))[0]).not.toBe(first);
+  }
+});
+
 it('gives ids that no other instance gives, started in the same millisecond or not', async () => {
   vi.useFakeTimers({ now: 1_700_000_000_000 });
   const all = (await Promise.all(Array.from({ length: 200 }, () => idsOf(hubOf(), 5)))).flat();

@@ -71,8 +71,11 @@ export class Clock {
   #arm(slot: number): void {
     clearTimeout(this.#timer);
     this.#armedAt = slot;
-    const delay = Math.min(Math.max(1, Math.ceil(slot - this.now())), MAX_TIMER_MS);
-    this.#timer = setTimeout(() => this.#fire(slot), delay);
+    const now = this.now();
+    // The slot of a delay that a timer can just keep may lie beyond it.
+    const at = Math.min(slot, now + MAX_TIMER_MS);
+    const delay = Math.min(Math.max(1, Math.ceil(at - now)), MAX_TIMER_MS);
+    this.#timer = setTimeout(() => this.#fire(at), delay);
     // A hub that only waits for its next heartbeat must not keep the process alive; its sockets do that.
     this.#timer.unref();
   }
@@ -83,10 +86,10 @@ export class Clock {
     this.#armedAt = Number.POSITIVE_INFINITY;
   }
 
-  #fire(slot: number): void {
+  #fire(at: number): void {
     this.#disarm();
     // Node may fire a timer a millisecond early; what it was armed for is due all the same.
-    this.#latest = Math.max(this.#latest, slot);
+    this.#latest = Math.max(this.#latest, at);
     const now = this.now();
     const due = [...this.#slots.keys()].filter((each) => each <= now).sort((a, b) => a - b);
     for (const each of due) {

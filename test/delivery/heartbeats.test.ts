@@ -165,3 +165,19 @@ it('keeps one timer for all connections', () => {
   expect(before).toBe(1);
   expect(vi.getTimerCount()).toBe(1);
 });
+
+it('beats at the longest interval there is', async () => {
+  const { response, pass } = connected({ keepAliveMs: 2 ** 31 - 1 });
+  await pass(2 ** 31 - 2);
+  expect(response.writes).toEqual([]);
+  await pass(2 ** 31 / 100);
+  expect(response.writes).toEqual([': ping\n\n']);
+});
+
+it('keeps its time right when it waits as long as a timer can', async () => {
+  const { sse, handle, pass } = connected({ keepAliveMs: 2 ** 31 - 1 });
+  const left = collect(sse, 'disconnect');
+  await pass(2 ** 31 + 1000);
+  handle.close();
+  expect(left).toMatchObject([{ durationMs: 2 ** 31 + 1000 }]);
+});

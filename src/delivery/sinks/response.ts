@@ -134,7 +134,9 @@ function headersOf(changes: readonly HeaderChange[]): OutgoingHttpHeaders {
 export function sendHead(res: RawResponse, status: number, changes: readonly HeaderChange[]): void {
   if (res.headersSent === true) return;
   const before = changes.map(({ name }): HeaderChange => ({ name, value: res.getHeader?.(name) }));
-  const { statusCode, statusMessage } = res;
+  const { statusCode } = res;
+  // HTTP/2 has none, and Node warns of whoever asks for it.
+  const statusMessage = streamOf(res) === undefined ? res.statusMessage : undefined;
   try {
     writeHead(res, status, changes);
   } catch (cause) {

@@ -256,7 +256,7 @@ export function registrationReader(hub: HubSettings): (options: unknown) => Regi
   const defaults = readOptions({ ...settingsSchema(base), ...common }, hub.connection, 'options.connection');
   const { rooms: defaultRooms = [], headers: defaultHeaders, ...settings } = defaults;
   const schema = { ...settingsSchema(settings), ...common, lastEventId, signal };
-  const isSetting = (name: string) => Object.hasOwn(settings, name);
+  const isOwn = ([name, value]: [string, unknown]) => value !== Reflect.get(settings, name);
   const plain: Registration = {
     settings,
     rooms: defaultRooms,
@@ -274,7 +274,7 @@ export function registrationReader(hub: HubSettings): (options: unknown) => Regi
       ...own
     } = readOptions(schema, options, 'options');
     return {
-      settings: Object.keys(Object(options)).some(isSetting) ? own : settings,
+      settings: Object.entries(own).some(isOwn) ? own : settings,
       rooms: ownRooms,
       headers: [...defaultHeaders, ...ownHeaders],
       lastEventId,

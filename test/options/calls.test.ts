@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { type SSEKify, SSEKifyError } from '../../src/index.js';
+import { SSEKify, SSEKifyError } from '../../src/index.js';
 import { openStream } from '../helpers/client.js';
-import { serve, serveHub } from '../helpers/server.js';
+import { endWithTest, serve, serveHub } from '../helpers/server.js';
 
 const NO_INTEGER = [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, '5', null, true, 5n];
 const WRONG: [name: string, values: unknown[]][] = [
@@ -101,6 +101,27 @@ it('takes undefined as the default in every option of registerConnection, send, 
   expect(client.retries).toEqual([77]);
   await sse.shutdown({ announce: undefined, event: undefined, graceMs: undefined });
   await client.event('server:shutdown');
+});
+
+it('takes options that an object inherits, or computes, like any others', async () => {
+  class Base {
+    get retryMs() {
+      return 77;
+    }
+  }
+  const sse = new SSEKify({ connection: Object.create({ retryMs: 55 }) });
+  endWithTest(sse);
+  const { url } = await serve((req, res) => {
+    sse.registerConnection('ann', res, req.url === '/own' ? new Base() : undefined);
+  });
+  for (const [path, retryMs] of [
+    ['/own', 77],
+    ['/hub', 55],
+  ]) {
+    const client = await openStream(`${url}${path}`);
+    await client.until(({ retries }) => retries.length === 1);
+    expect(client.retries).toEqual([retryMs]);
+  }
 });
 
 it('refuses wrong options of shutdown before anything happens', async () => {

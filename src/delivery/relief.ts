@@ -1,3 +1,4 @@
+import { onceAborted } from './abort.js';
 import type { Connection } from './connection.js';
 
 /** Who waits for a connection to take more. Beside the connections, since most are never waited for. */
@@ -12,7 +13,7 @@ export function relieved(connection: Connection, signal: AbortSignal): Promise<v
     const set = waiting.get(connection) ?? new Set();
     waiting.set(connection, set);
     const done = () => {
-      signal.removeEventListener('abort', done);
+      letGo();
       set.delete(done);
       count -= 1;
       if (set.size === 0) waiting.delete(connection);
@@ -20,7 +21,7 @@ export function relieved(connection: Connection, signal: AbortSignal): Promise<v
     };
     set.add(done);
     count += 1;
-    signal.addEventListener('abort', done);
+    const letGo = onceAborted(signal, done);
   });
 }
 

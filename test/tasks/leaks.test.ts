@@ -4,6 +4,7 @@ import type { SSEKify } from '../../src/index.js';
 import { openStream } from '../helpers/client.js';
 import { usedBytes } from '../helpers/memory.js';
 import { serveHub } from '../helpers/server.js';
+import { stall, turn } from '../helpers/stall.js';
 
 /** Tasks that end in every way there is. */
 async function tasks(sse: SSEKify, count: number, user: (n: number) => string): Promise<AbortSignal[]> {
@@ -64,4 +65,24 @@ it('leaves one listener on a signal while it pipes and one while it waits, and n
   expect(listeners()).toBeLessThanOrEqual(2);
   await piped;
   expect({ most, now: listeners() }).toEqual({ most: 1, now: 0 });
+});
+
+it('has one listener on a signal, and causes no warning, however many pieces nobody awaits', async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => warnings.push(warning);
+  process.on('warning', note);
+  const { sse, url, handle } = await serveHub({ hub: { maxPayloadBytes: 0 } });
+  const client = await openStream(`${url}/ann`, { paused: true });
+  await handle(0);
+  await stall(sse, 'ann');
+  const task = sse.task('ann', { requestId: 'r1' });
+  const pieces = Array.from({ length: 50 }, (_, n) => task.progress(n));
+  await turn();
+  expect(getEventListeners(task.signal, 'abort')).toHaveLength(1);
+  client.resume();
+  await Promise.all(pieces);
+  expect(getEventListeners(task.signal, 'abort')).toEqual([]);
+  await turn();
+  process.off('warning', note);
+  expect(warnings).toEqual([]);
 });

@@ -7,7 +7,8 @@ export interface Wakeable {
   wake(now: number): number | undefined;
 }
 
-const FINEST_SLOT_MS = 10;
+/** What a wake-up may be late by when its delay is short. */
+export const FINEST_SLOT_MS = 10;
 const SLOTS_PER_DELAY = 256;
 
 /** The width of the slot for a delay: 10 ms, doubled until it is at most 1 % of a long delay; so slots stay few. */

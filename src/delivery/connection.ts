@@ -3,7 +3,7 @@ import type { ConnectionId, DisconnectReason, GapReason } from '../types.js';
 import { encodeRetry, Frame } from '../wire/frame.js';
 import { onceAborted } from './abort.js';
 import { asList, Chunk, lastId } from './chunk.js';
-import type { Clock, Wakeable } from './clock.js';
+import { type Clock, FINEST_SLOT_MS, type Wakeable } from './clock.js';
 import type { Flushable, Flusher, Joiner } from './flusher.js';
 import { Progress } from './progress.js';
 import { LOSS, type PushOutcome, Queue, type QueueLimits } from './queue.js';
@@ -106,8 +106,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     const now = Math.round(host.clock.now());
     this.connectedAt = now;
     this.#pingAt = now + this.#pingMs;
-    // Up to 10 % less, so that clients that came together do not leave together; 1 % is for the clock's slots.
-    this.#endsAt = maxLifetimeMs === undefined ? 0 : Math.round(now + maxLifetimeMs * (0.99 - Math.random() * 0.09));
+    this.#endsAt = maxLifetimeMs === undefined ? 0 : now + jitteredLifetime(maxLifetimeMs);
   }
 
   /** Unique across instances. Made when asked for: most connections are never asked. */
@@ -425,6 +424,10 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     this.#host.gone(this);
   }
 }
+
+/** Up to 10 % less, so that clients that came together do not leave together; what the clock may be late by is in it. */
+const jitteredLifetime = (ms: number) =>
+  Math.max(1, Math.floor(Math.min(ms * (0.99 - Math.random() * 0.09), ms - FINEST_SLOT_MS)));
 
 /** Where a write ends that begins at `from`: at least one frame, and no more than are worth joining. */
 function joinUpTo(frames: readonly Frame[], from: number): number {

@@ -12,7 +12,7 @@ export type NewId = (now: number) => string | undefined;
 
 /** `<epochMs>-<instanceId>-<counter>`: both numbers never go back, so a clock that steps back changes nothing. */
 export function timestampIds(instanceId: string): (now: number) => string {
-  let lastMs = 0;
+  let lastMs = Number.NEGATIVE_INFINITY;
   let prefix = '';
   let counter = 0;
   return (now) => {

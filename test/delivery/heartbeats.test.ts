@@ -153,6 +153,18 @@ it('shortens lifetimes by up to a tenth, each by another part, and never lengthe
   }
 });
 
+it.each([20, 100, 300, 1000])('lengthens no lifetime of %i ms either', async (maxLifetimeMs) => {
+  const { sse, pass } = connected({ keepAliveMs: 0 });
+  const left = collect(sse, 'disconnect');
+  for (let n = 0; n < 300; n += 1) {
+    sse.registerConnection(`u${n}`, new MadeUpResponse().asResponse(), { maxLifetimeMs, keepAliveMs: 0 });
+    await pass(1);
+  }
+  await pass(maxLifetimeMs);
+  expect(left).toHaveLength(300);
+  for (const { durationMs } of left) expect(durationMs).toBeLessThanOrEqual(maxLifetimeMs);
+});
+
 it('keeps one timer for all connections', () => {
   const { sse } = connected();
   const before = vi.getTimerCount();

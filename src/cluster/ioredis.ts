@@ -61,8 +61,10 @@ function connect(target: IORedisTarget, options: Options, caller = 'createIORedi
 function duplicate(client: IORedisClient, options: Options): unknown {
   if (!isCluster(client)) return client.duplicate({ ...BY_SENTINEL, ...options });
   const { enableOfflineQueue, lazyConnect, ...ofNodes } = options;
-  // Commands of a node that went away are not sent again; a MOVED answer is followed, since it says that nothing was done.
-  const redisOptions = { ...ofNodes, keyPrefix: '' };
+  const { redisOptions: given } = optionsOf(client);
+  // ioredis 5 takes these instead of the client's own, in which are its password and TLS. Commands of a node that went away
+  // are not sent again; a MOVED answer is followed, since it says that nothing was done.
+  const redisOptions = { ...(isRecord(given) && given), ...ofNodes, keyPrefix: '' };
   return client.duplicate([], { ...BY_CLUSTER, enableOfflineQueue, lazyConnect, redisOptions });
 }
 

@@ -1,7 +1,7 @@
 import { Cluster } from 'ioredis';
 import { Cluster as Cluster5 } from 'ioredis5';
 import { describe, expect, it } from 'vitest';
-import { createIORedisAdapter } from '../../src/index.js';
+import { createIORedisAdapter, createRedisStreamAdapter } from '../../src/index.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream, type StreamClient } from '../helpers/client.js';
 import { type ClusterNode, type RedisCluster, startCluster } from '../helpers/cluster.js';
@@ -67,6 +67,21 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
       }
       for (const { sse } of hubs) await sse.shutdown();
       await expect.poll(() => subscribersAt(owner)).toBe(0);
+    });
+
+    it('logs in as the client does that it was given', async () => {
+      const cluster = await startCluster();
+      for (const { direct } of cluster.nodes) await direct.config('SET', 'requirepass', 'secret');
+      const redisOptions = { password: 'secret' };
+      const client = new Client([...cluster.addresses], { lazyConnect: true, redisOptions });
+      atEnd(() => client.disconnect());
+      for (const createAdapter of [createIORedisAdapter, createRedisStreamAdapter]) {
+        const hub = await serveHub({ hub: { redis: createAdapter(client), channel: CHANNEL } });
+        const errors = collect(hub.sse, 'error');
+        await hub.sse.ready();
+        await publish(hub);
+        expect(errors).toEqual([]);
+      }
     });
 
     it('goes on at the replica when the owner of the channel dies', async () => {

@@ -28,6 +28,9 @@ const PUBLISHING = {
   reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? 1 : false),
 };
 
+/** Who follows a log waits for what comes, longer than an answer may take elsewhere; silence is noticed without these. */
+const FOLLOWING = { ...PUBLISHING, commandTimeout: undefined, socketTimeout: undefined };
+
 /** The adapter subscribes again by itself, so that it knows when the subscription stands. */
 const SUBSCRIBING = {
   enableOfflineQueue: true,
@@ -107,7 +110,7 @@ export function createIORedisAdapter(target: IORedisTarget): ClosableAdapter {
 
 /** Opens a connection on which a command that cannot leave now fails now, and is never sent twice. */
 export function openLink(target: IORedisTarget, caller: string): ReplicatedLink {
-  return new IORedisLink(connect(target, PUBLISHING, caller));
+  return new IORedisLink(connect(target, FOLLOWING, caller));
 }
 
 class IORedisLink implements ReplicatedLink {

@@ -5,8 +5,11 @@ export async function within(ms: number, something: Promise<unknown> | undefined
   const over = new Promise((resolve) => {
     timer = setTimeout(resolve, ms);
   });
-  await Promise.race([something, over]);
-  clearTimeout(timer);
+  try {
+    await Promise.race([something, over]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** A rejection that nobody awaits must not end the process. */

@@ -137,7 +137,7 @@ export class Bus implements Wakeable {
     for (const [event, listener] of Object.entries(this.#listeners)) adapter.off?.(event, listener);
     // Nothing waits for it: a connection that is lost does not answer, and one that is closed has nothing to take back.
     attempt(() => adapter.unsubscribe?.(channel)).catch(() => undefined);
-    await attempt(() => adapter.close?.());
+    await attempt(() => adapter.close?.()).catch((cause: unknown) => this.#report(cause));
   }
 
   wake(): undefined {
@@ -333,7 +333,10 @@ export class Bus implements Wakeable {
   }
 
   #onError(cause: unknown): void {
-    if (this.#closed) return;
+    if (!this.#closed) this.#report(cause);
+  }
+
+  #report(cause: unknown): void {
     const why = cause instanceof Error && cause.message !== '' ? cause.message : String(cause);
     this.#say('BUS_ERROR', `the channel's client reported: ${why}`, cause);
   }

@@ -6,6 +6,7 @@ import { type ClosableAdapter, RedisAdapter } from './redis-adapter.js';
 
 /** A client of the official package `redis`, version 5 or later, as far as the adapter uses it. */
 export interface NodeRedisClient {
+  readonly isOpen: boolean;
   readonly isReady: boolean;
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   duplicate(overrides?: Readonly<Record<string, unknown>>): unknown;
@@ -25,6 +26,7 @@ function isClient(value: unknown): value is NodeRedisClient {
   return hasMethods(value, METHODS);
 }
 
+const ONCE_MORE_MS = 500;
 const backOff = (attempt: number) => Math.min((attempt + 1) * 50, 500);
 
 /** Overrides of what the adapter cannot leave open: a publish that cannot leave now fails now. */
@@ -82,6 +84,7 @@ class NodeRedisLink implements Link {
   #client: NodeRedisClient;
   #events: LinkEvents | undefined;
   #over = false;
+  #onceMore: NodeJS.Timeout | undefined;
   readonly #heard = new Map<string, (message: string) => void>();
 
   constructor(make: () => NodeRedisClient) {
@@ -130,6 +133,7 @@ class NodeRedisLink implements Link {
 
   end(): void {
     this.#over = true;
+    clearTimeout(this.#onceMore);
     this.#destroy(this.#client);
   }
 
@@ -158,8 +162,24 @@ class NodeRedisLink implements Link {
       ifCurrent(({ lost, error }) => {
         lost();
         error(cause);
+        this.#replaceIfClosed(client);
       }),
     );
-    client.connect().catch((cause: unknown) => ifCurrent(({ error }) => error(cause)));
+    client.connect().catch((cause: unknown) =>
+      ifCurrent(({ error }) => {
+        error(cause);
+        this.#replaceIfClosed(client);
+      }),
+    );
+  }
+
+  /** The client has given up when its reconnect strategy says so, and says no more after its last error. */
+  #replaceIfClosed(client: NodeRedisClient): void {
+    if (this.#over) return;
+    clearTimeout(this.#onceMore);
+    this.#onceMore = setTimeout(() => {
+      if (client === this.#client && !client.isOpen) this.renew();
+    }, ONCE_MORE_MS);
+    this.#onceMore.unref();
   }
 }

@@ -1,10 +1,12 @@
 import { Cluster, Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
+import { createClient } from 'redis';
 import { describe, expect, it } from 'vitest';
-import { createIORedisAdapter, type IORedisTarget } from '../../src/index.js';
+import { createIORedisAdapter, createNodeRedisAdapter, type RedisLike } from '../../src/index.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { startCluster } from '../helpers/cluster.js';
+import { collect } from '../helpers/emitted.js';
 import { program } from '../helpers/programs.js';
 import { startRedis } from '../helpers/redis.js';
 import { serveHub } from '../helpers/server.js';
@@ -14,16 +16,24 @@ const PATIENCE = { timeout: 30_000, interval: 20 };
 
 const retryStrategy = () => null;
 
-const targets: [string, (port: number) => IORedisTarget][] = [
-  ['options', (port) => ({ port, retryStrategy })],
-  ['a client of ioredis 6', (port) => new Redis({ port, retryStrategy, lazyConnect: true })],
-  ['a client of ioredis 5', (port) => new Redis5({ port, retryStrategy, lazyConnect: true })],
+const reconnectStrategy = () => new Error('that is enough');
+
+const adapters: [string, (port: number) => RedisLike][] = [
+  ['options', (port) => createIORedisAdapter({ port, retryStrategy })],
+  ['a client of ioredis 6', (port) => createIORedisAdapter(new Redis({ port, retryStrategy, lazyConnect: true }))],
+  ['a client of ioredis 5', (port) => createIORedisAdapter(new Redis5({ port, retryStrategy, lazyConnect: true }))],
+  ['options of redis', (port) => createNodeRedisAdapter({ socket: { port, reconnectStrategy } })],
+  [
+    'options of redis that allow no retry',
+    (port) => createNodeRedisAdapter({ socket: { port, reconnectStrategy: false } }),
+  ],
+  ['a client of redis', (port) => createNodeRedisAdapter(createClient({ socket: { port, reconnectStrategy } }))],
 ];
 
 describe.skipIf(redis.skip)('a client that gives up after its first lost connection', { timeout: 60_000 }, () => {
-  it.each(targets)('is made to connect again, given as %s', async (_given, targetOf) => {
+  it.each(adapters)('is made to connect again, given as %s', async (_given, adapterOf) => {
     const server = await startRedis();
-    const hub = await serveHub({ hub: { redis: createIORedisAdapter(targetOf(server.port)) } });
+    const hub = await serveHub({ hub: { redis: adapterOf(server.port) } });
     hub.sse.on('error', () => undefined);
     await hub.sse.ready();
     const stream = await openStream(`${hub.url}/ann`);
@@ -36,6 +46,18 @@ describe.skipIf(redis.skip)('a client that gives up after its first lost connect
       .toBe('taken');
     await stream.received(1);
     expect(stream.events).toHaveLength(1);
+  });
+
+  it.each(adapters)('is made to connect when Redis comes later, given as %s', async (_given, adapterOf) => {
+    const server = await startRedis();
+    await server.kill();
+    const hub = await serveHub({ hub: { redis: adapterOf(server.port) } });
+    const errors = collect(hub.sse, 'error');
+    await expect.poll(() => errors.length, PATIENCE).toBeGreaterThan(0);
+    await server.start();
+    await hub.sse.ready();
+    await hub.sse.publishToUser('ann', 1);
+    expect(hub.sse.stats().bus).toMatchObject({ state: 'up', published: 1, outages: 0 });
   });
 
   it('is made to connect again on a Cluster', async () => {

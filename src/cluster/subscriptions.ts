@@ -41,8 +41,9 @@ export class Subscriptions {
     for (const [channel, subscription] of this.#channels) this.#tellUp(channel, subscription);
   }
 
-  /** Resolves once the subscription stands. */
+  /** Resolves once the subscription stands; rejects when there will be none. */
   add(channel: string): Promise<void> {
+    if (this.#closed) return Promise.reject(new Error('the adapter was closed; make a new one'));
     this.#users += 1;
     let subscription = this.#channels.get(channel);
     if (subscription === undefined) {

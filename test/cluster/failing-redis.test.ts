@@ -37,6 +37,22 @@ describe.each(adapters)('with %s', (_, make) => {
     return [redis, await instance(make(redis.url)), await instance(make(redis.url))];
   };
 
+  it('says to a hub that its adapter was closed with the one before it', async () => {
+    const redis = await startRedis();
+    const adapter = make(redis.url);
+    const before = await instance(adapter);
+    await before.sse.shutdown({ graceMs: 0 });
+    const sse = new SSEKify({ redis: adapter });
+    endWithTest(sse);
+    const errors = collect(sse, 'error');
+    await expect.poll(() => errors.length).toBe(1);
+    expect(errors[0]).toMatchObject({ code: 'BUS_ERROR', message: expect.stringContaining('make a new one') });
+    const ready = expect(sse.ready()).rejects.toMatchObject({ code: 'SHUTDOWN' });
+    await expect(sse.publishToUser('ann', 1)).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', delivered: 0 });
+    await sse.shutdown({ graceMs: 0 });
+    await ready;
+  });
+
   it('starts without Redis, delivers here, and is ready once Redis is there', async () => {
     const redis = await startRedis();
     await redis.kill();

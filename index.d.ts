@@ -179,6 +179,7 @@ declare function createRedisStreamAdapter(target: IORedisTarget, options?: Redis
 
 /** A client of the official package `redis`, version 5 or later, as far as the adapter uses it. */
 interface NodeRedisClient {
+  readonly isOpen: boolean;
   readonly isReady: boolean;
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   duplicate(overrides?: Readonly<Record<string, unknown>>): unknown;

@@ -123,6 +123,8 @@ class IORedisLink implements ReplicatedLink {
 
   constructor(client: IORedisClient) {
     this.#client = client;
+    // Before anybody listens, ioredis would write it to the console; what lasts is told again.
+    client.on('error', () => undefined);
   }
 
   get cluster(): boolean {

@@ -36,6 +36,19 @@ it('leaves none without Redis either', async () => {
   });
 });
 
+it('writes nothing to the console of an adapter that no hub has yet', async () => {
+  const { code, stdout, stderr } = await runScript(`
+    import { createRedisStreamAdapter, SSEKify } from 'ssekify';
+    process.chdir(${JSON.stringify(process.cwd())});
+    const adapter = createRedisStreamAdapter('redis://127.0.0.1:${await freePort()}');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const sse = new SSEKify({ redis: adapter });
+    await new Promise((resolve) => sse.on('error', ({ code }) => resolve(console.log(code))));
+    await sse.shutdown();
+  `);
+  expect({ code, stdout: stdout.trim(), stderr }).toEqual({ code: 0, stdout: 'BUS_ERROR', stderr: '' });
+});
+
 it('survives unawaited publishes while Redis dies', async () => {
   const redis = await startRedis();
   const { code, stdout, stderr } = await runScript(`${prelude(redis.port)}

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
-import { LOG, logHub, told, untilPlaced, untilTold } from '../helpers/log.js';
+import { COUNT, dataOf, LOG, logHub, told, untilPlaced, untilTold } from '../helpers/log.js';
 import { startRedis } from '../helpers/redis.js';
 
 it('delivers what others append, drops and reports garbage once, and goes on with the next', async () => {
@@ -36,6 +36,25 @@ it('delivers what others append, drops and reports garbage once, and goes on wit
   expect(told(again)).toEqual(told(client));
   expect([invalid(), a.sse.stats().bus.invalid]).toEqual([garbage.length, garbage.length]);
   expect(a.gaps).toEqual([]);
+});
+
+it('does not count on from a number that is too high to be one', async () => {
+  const redis = await startRedis();
+  const raw = redis.client();
+  const a = await logHub(redis.url);
+  const client = await openStream(`${a.url}/ann`);
+  await untilPlaced(client);
+  await a.sse.publishToUser('ann', 0);
+  await untilTold(client, 1);
+  const counted = Number(await raw.get(COUNT));
+  for (const n of [Number.MAX_SAFE_INTEGER, counted * 3]) {
+    await raw.xadd(LOG, '*', 'm', '{"type":"user","target":"ann","data":"high"}', 'n', n);
+    await a.sse.publishToUser('ann', 'next');
+  }
+  await untilTold(client, 5);
+  expect(dataOf(client)).toEqual([0, 'high', 'next', 'high', 'next']);
+  expect(a.gaps).toEqual([]);
+  expect(Number(await raw.get(COUNT))).toBe(counted + 2);
 });
 
 it('says that an id beyond every clock has ended the log, and goes on when the log was deleted', async () => {

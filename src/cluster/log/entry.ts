@@ -16,6 +16,8 @@ export interface LogEntry {
   message: string | undefined;
 }
 
+const MOST_PER_MS = 2000;
+
 /** Reads entries from an answer of Redis. @throws Error when it is none */
 export function readEntries(answer: unknown): LogEntry[] {
   if (!Array.isArray(answer)) throw new Error('Redis answered with no entries');
@@ -45,13 +47,17 @@ function readEntry(entry: unknown): LogEntry {
   for (let at = 0; at + 1 < fields.length; at += 2) {
     const value = String(fields[at + 1]);
     if (fields[at] === 'm') message = value;
-    else if (fields[at] === 'n') n = numberIn(value);
+    else if (fields[at] === 'n') n = numberIn(value, id);
     else if (fields[at] === 'tick' || fields[at] === 'mark') kind = fields[at];
   }
   return { id, name, kind, n, message };
 }
 
-function numberIn(text: string): number | undefined {
+/**
+ * Counting begins at the log's time in microseconds, and is slower than that. A number far beyond it is a stranger's, behind
+ * which counting would go on without being exact.
+ */
+function numberIn(text: string, { ms }: StreamId): number | undefined {
   const number = Number(text);
-  return Number.isSafeInteger(number) && number > 0 ? number : undefined;
+  return Number.isSafeInteger(number) && number > 0 && number <= ms * MOST_PER_MS ? number : undefined;
 }

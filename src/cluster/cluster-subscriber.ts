@@ -15,6 +15,7 @@ const OF_ONE_NODE = {
   keyPrefix: '',
   connectTimeout: 3000,
   disconnectTimeout: 500,
+  maxLoadingRetryTime: 500,
 };
 
 const MAX_HOPS = 5;

@@ -14,11 +14,15 @@ export type IORedisTarget = string | IORedisClient | Readonly<Record<string, unk
 const ONCE_MORE_MS = 500;
 const backOff = (attempt: number) => Math.min(attempt * 50, 500);
 
+/** A Redis that loads its data is asked again so soon, by a timer that keeps the process also after the connection's end. */
+const LOADING = { maxLoadingRetryTime: 500 };
+
 /**
  * A publish that cannot leave now fails now, and one whose answer is lost is never sent again by the client: the hub
  * delivers locally instead and tells the caller, who may retry with the id.
  */
 const PUBLISHING = {
+  ...LOADING,
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
@@ -33,6 +37,7 @@ const FOLLOWING = { ...PUBLISHING, commandTimeout: undefined, socketTimeout: und
 
 /** The adapter subscribes again by itself, so that it knows when the subscription stands. */
 const SUBSCRIBING = {
+  ...LOADING,
   enableOfflineQueue: true,
   maxRetriesPerRequest: null,
   autoResubscribe: false,

@@ -28,6 +28,37 @@ it.each(adapters)('ends by itself after shutdown without Redis, with %s', async 
   expect({ code, stdout: stdout.trim() }).toEqual({ code: 0, stdout: 'PUBLISH_REFUSED' });
 });
 
+it.each(['createIORedisAdapter', 'createRedisStreamAdapter'])(
+  'ends by itself after shutdown while Redis loads its data, with %s',
+  async (make) => {
+    const { code, stderr } = await runScript(`
+      import { once } from 'node:events';
+      import net from 'node:net';
+      import { ${make}, SSEKify } from 'ssekify';
+      process.chdir(${JSON.stringify(process.cwd())});
+      const info = 'loading:1\\r\\nloading_eta_seconds:3600\\r\\n';
+      const server = net.createServer((socket) => {
+        socket.on('error', () => undefined);
+        socket.on('data', (bytes) => {
+          for (const [, command] of String(bytes).matchAll(/\\*\\d+\\r\\n\\$\\d+\\r\\n(\\w+)/g)) {
+            const isInfo = command.toLowerCase() === 'info';
+            socket.write(isInfo ? '$' + info.length + '\\r\\n' + info + '\\r\\n' : '+OK\\r\\n');
+            if (isInfo) server.emit('asked');
+          }
+        });
+      });
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      const { port } = server.address();
+      const sse = new SSEKify({ redis: ${make}({ port, protocol: 2, maxLoadingRetryTime: 3_600_000 }) });
+      await once(server, 'asked');
+      await once(server, 'asked');
+      await sse.shutdown();
+      server.close();
+    `);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  },
+);
+
 it.each(adapters)('survives un-awaited publishes while Redis dies, with %s', async (make) => {
   const redis = await startRedis();
   const { code, stdout, stderr } = await runScript(`${prelude(make, redis.port)}

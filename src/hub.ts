@@ -262,7 +262,7 @@ export class Hub implements BusHost {
 
   async #end(graceMs: number): Promise<void> {
     const startedAt = this.#clock.now();
-    const published = within(graceMs, this.#channel?.settled());
+    const published = within(graceMs, (this.#bus ?? this.#lossless?.publisher)?.settled());
     await sayFarewell(this.#delivery, graceMs, (connection) =>
       connection.close('shutdown', jitteredRetry(connection.settings.retryMs)),
     );

@@ -10,6 +10,11 @@ export class Lane {
     return this.#last === undefined;
   }
 
+  /** Resolves when all steps that were asked for until now have begun, and those that hold others back have settled. */
+  async settled(): Promise<void> {
+    await this.#last;
+  }
+
   run(step: () => Promise<unknown> | undefined): void {
     const running = this.#last === undefined ? step() : this.#last.then(step);
     if (running === undefined) return;

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createRedisStreamAdapter, SSEKify } from '../../src/index.js';
 import { runScript } from '../helpers/child.js';
 import { openStream } from '../helpers/client.js';
-import { logHub, told, untilPlaced, untilTold } from '../helpers/log.js';
+import { dataOf, logHub, range, told, untilPlaced, untilTold } from '../helpers/log.js';
 import { freePort, startRedis } from '../helpers/redis.js';
 import { endWithTest, serveHub } from '../helpers/server.js';
 
@@ -47,6 +47,21 @@ it('writes nothing to the console of an adapter that no hub has yet', async () =
     await sse.shutdown();
   `);
   expect({ code, stdout: stdout.trim(), stderr }).toEqual({ code: 0, stdout: 'BUS_ERROR', stderr: '' });
+});
+
+it('publishes first what waits for its turn', async () => {
+  const redis = await startRedis();
+  const a = await logHub(redis.url);
+  const client = await openStream(`${a.url}/ann`);
+  await untilPlaced(client);
+  await a.sse.publishToUser('ann', { requestId: 'k' });
+  // Its own serializer wants the number first, so that each waits for the one before it.
+  const b = await logHub(redis.url, { hub: { serializer: (data) => JSON.stringify(data) } });
+  const publishes = range(1, 20).map((n) => b.sse.publishToUser('ann', { n, requestId: 'k' }));
+  await b.sse.shutdown();
+  await Promise.all(publishes);
+  await untilTold(client, 20);
+  expect(dataOf(client).map(({ seq }) => seq)).toEqual(range(0, 20));
 });
 
 it('survives unawaited publishes while Redis dies', async () => {

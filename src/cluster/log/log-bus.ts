@@ -152,6 +152,7 @@ export class LogBus implements Wakeable {
     this.#counters.invalid += 1;
   }
 
+  /** Resolves when all that was appended has its answer. */
   async settled(): Promise<void> {
     await this.#answers.settled();
   }

@@ -95,6 +95,12 @@ export class LogPublisher {
     return this.#inTurn(() => this.#append({ before, after: '', key: undefined }), false);
   }
 
+  /** Resolves when every publish has its answer. */
+  async settled(): Promise<void> {
+    await this.#lane.settled();
+    await this.#parts.bus.settled();
+  }
+
   /** Appends when it is its turn: after all that was published before it. */
   #inTurn(append: () => Promise<Appended>, holdBack: boolean): Promise<PublishResult> {
     return new Promise((resolve, reject) => {

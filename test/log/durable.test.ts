@@ -60,3 +60,11 @@ it('delivers nothing without a replica, and all of it once one is there', async 
   await untilTold(client, 2);
   expect(dataOf(client)).toEqual([0, 1]);
 }, 40_000);
+
+it('tells why it is not ready while there is no replica', async () => {
+  const redis = await startRedis();
+  const a = await logHub(redis.url, { log: { durable: true }, early: true });
+  await expect.poll(() => a.errors.length, { timeout: 10_000 }).toBe(1);
+  expect(a.errors[0]).toMatchObject({ code: 'BUS_ERROR', message: expect.stringContaining('no replica') });
+  expect(a.sse.stats().bus.state).toBe('connecting');
+});

@@ -142,6 +142,7 @@ export class Tail {
       const replicas = await this.#link.wait(fence, BLOCK_MS);
       this.answers += 1;
       if (replicas > 0) return run === this.#run;
+      if (run === this.#run) this.#host.error(new Error('no replica has the end of the log, which waits for one'));
     }
     return false;
   }

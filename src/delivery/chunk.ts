@@ -7,6 +7,8 @@ export type Frames = Frame | readonly Frame[];
 export class Chunk {
   readonly frames: Frames;
   readonly byteLength: number;
+  /** The newest id in it. */
+  readonly lastId: string | undefined;
   /** Several connections write it. */
   shared = false;
   /** Of several frames. */
@@ -16,6 +18,7 @@ export class Chunk {
 
   constructor(frames: Frames) {
     this.frames = frames;
+    this.lastId = lastId(frames);
     if (frames instanceof Frame) {
       this.byteLength = frames.byteLength;
       return;
@@ -30,11 +33,6 @@ export class Chunk {
 
   get text(): string {
     return this.frames instanceof Frame ? this.frames.text : this.#joined;
-  }
-
-  /** The newest id in it. */
-  get lastId(): string | undefined {
-    return lastId(this.frames);
   }
 
   /** Bytes equal UTF-16 units only in ASCII, which is written faster as latin1. */

@@ -30,6 +30,7 @@ export class Frame {
   readonly unique: boolean;
   /** The id, which is unique, tells the event's place by itself: nobody needs to remember it beside the text. */
   readonly placed: boolean;
+  readonly hasId: boolean;
   /** The instance's number of this frame: what was sent later has the higher one. */
   readonly order: number;
   /** UTF-8 bytes of `text`. */
@@ -45,6 +46,7 @@ export class Frame {
     this.byteLength = byteLength;
     this.unique = kind !== undefined;
     this.placed = kind === 'placed';
+    this.hasId = this.placed || id !== undefined;
     this.#text = text;
     this.#data = data;
     this.#id = id;
@@ -89,10 +91,6 @@ export class Frame {
   get id(): string | undefined {
     if (this.placed && this.#id === undefined) return this.text.slice(ID_FIELD.length, this.text.indexOf('\n'));
     return this.#id;
-  }
-
-  get hasId(): boolean {
-    return this.placed || this.#id !== undefined;
   }
 
   /** The same event without its id, for resending it behind the client's cursor. */

@@ -63,6 +63,10 @@ export class Frame {
   }
 
   get text(): string {
+    if (this.#chunk !== undefined) {
+      const from = sizeLine(this.byteLength).length;
+      return this.#chunk.slice(from, from + this.byteLength);
+    }
     if (this.#data !== undefined) {
       this.#text = `${this.#text}data: ${this.#data}\n\n`;
       this.#data = undefined;
@@ -75,14 +79,18 @@ export class Frame {
     return this.#chunk ?? `${sizeLine(this.byteLength)}${this.text}\r\n`;
   }
 
-  /** Keeps the chunk, which else is put together whenever it is asked for. */
+  /** Keeps the chunk of an ASCII frame in the place of its text; else it is put together whenever it is asked for. */
   keepChunk(): string {
-    this.#chunk = this.chunk;
-    return this.#chunk;
+    const { chunk } = this;
+    this.#chunk = chunk;
+    this.#text = '';
+    this.#data = undefined;
+    return chunk;
   }
 
   /** Bytes equal UTF-16 units only in ASCII. */
   get ascii(): boolean {
+    if (this.#chunk !== undefined) return true;
     const length = this.#text.length + (this.#data === undefined ? 0 : this.#data.length + AROUND_DATA);
     return length === this.byteLength;
   }

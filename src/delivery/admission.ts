@@ -1,6 +1,7 @@
 import type { Registration } from '../options.js';
 import type { RefusalReason } from '../types.js';
 import { type HeaderChange, STREAM_HEADERS } from '../wire/head.js';
+import { jitteredRetry } from './jitter.js';
 import type { Registry } from './registry.js';
 import type { Exchange } from './sinks/exchange.js';
 
@@ -16,12 +17,6 @@ const REFUSAL_HEADERS: readonly HeaderChange[] = [
   { name: 'Content-Type', value: 'text/plain; charset=utf-8' },
   { name: 'Cache-Control', value: 'no-store' },
 ];
-
-/** A reconnection time that spreads clients which are sent away together: once to three times the usual, at least 1 s. */
-export function jitteredRetry(retryMs: number): number {
-  const base = Math.max(retryMs, 1000);
-  return Math.min(Math.round(base * (1 + 2 * Math.random())), 2 ** 31 - 1);
-}
 
 /** Lets a request in, with its head sent, or refuses it: then it is answered, and nothing of it is kept. */
 export function admit(

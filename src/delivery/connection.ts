@@ -3,8 +3,9 @@ import type { ConnectionId, DisconnectReason, GapReason } from '../types.js';
 import { encodeRetry, Frame } from '../wire/frame.js';
 import { onceAborted } from './abort.js';
 import { asList, Chunk, lastId } from './chunk.js';
-import { type Clock, FINEST_SLOT_MS, type Wakeable } from './clock.js';
+import type { Clock, Wakeable } from './clock.js';
 import type { Flushable, Flusher, Joiner } from './flusher.js';
+import { jitteredLifetime } from './jitter.js';
 import { Progress } from './progress.js';
 import { LOSS, type PushOutcome, Queue, type QueueLimits } from './queue.js';
 import type { BufferHolder, RecentBuffer } from './recent-buffer.js';
@@ -424,10 +425,6 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     this.#host.gone(this);
   }
 }
-
-/** Up to 10 % less, so that clients that came together do not leave together; what the clock may be late by is in it. */
-const jitteredLifetime = (ms: number) =>
-  Math.max(1, Math.floor(Math.min(ms * (0.99 - Math.random() * 0.09), ms - FINEST_SLOT_MS)));
 
 /** Where a write ends that begins at `from`: at least one frame, and no more than are worth joining. */
 function joinUpTo(frames: readonly Frame[], from: number): number {

@@ -18,13 +18,13 @@ const WHOLE = 0;
 
 /**
  * The frames that a scope keeps, first in first out. Packed, small ones of plain ASCII lie as bytes in a ring, outside of
- * the heap, in the form they are sent in: what is kept for a while and then goes is what costs a garbage collector most. They are made frames again for
- * a client that comes back, so it is for scopes whose frames are not shared.
+ * the heap, in the form they are sent in: what is kept for a while and then goes is what costs a garbage collector most.
+ * They are made frames again for a client that comes back, so it is for scopes whose frames are not shared.
  */
 export class RecentFrames {
   readonly #packs: boolean;
   #length = 0;
-  /** What lies in the ring, or once it is made at least a mark of each frame: all of a scope's in one place of memory. */
+  /** The packed frames, and of each other one a mark in its place; not there while none is packed. */
   #ring: Buffer | undefined;
   /** Where the oldest begins. */
   #start = 0;

@@ -21,9 +21,9 @@ export interface WireEvent {
 }
 
 /**
- * One encoded event, immutable and shared by reference between replay and every queue. It is kept as text, which costs a
- * fraction of a small Buffer (that pins an 8 KiB pool) and is written straight from the heap when one client gets it; the
- * flusher makes one Buffer when several do. Text that nobody asks for is never put together.
+ * One encoded event, immutable but for the form its text is held in, and shared by reference between replay and every queue.
+ * It is kept as text, which costs a fraction of a small Buffer (that pins an 8 KiB pool) and is written straight from the
+ * heap when one client gets it; the flusher makes one Buffer when several do. Text that nobody asks for is never put together.
  */
 export class Frame {
   /** No other event has this id. */

@@ -52,6 +52,26 @@ it.each([1, 2, 3, 4, 5, 6])(
   },
 );
 
+it('gives back names, reconnection times and ids of all kinds from among what it packed', async () => {
+  const { sse, url } = await serveHub({ hub: { recentBufferSize: 30 } });
+  const live = await openStream(`${url}/ann`);
+  const names = ['short', 'größe', '事件', 'x'.repeat(300), 'message'];
+  for (let n = 0; n < 80; n += 1) {
+    const id = n % 11 === 1 ? { id: `own-${n}` } : {};
+    const retry = n % 3 === 0 ? { retry: 1000 + n } : {};
+    sse.sendToUser('ann', { n, text: n % 7 === 0 ? 'é' : 'e' }, { event: names[n % 5] ?? '', ...id, ...retry });
+  }
+  await live.received(80);
+  for (const missed of [1, 2, 25, 29]) {
+    const again = await openStream(`${url}/ann`, { lastEventId: ids(live).at(-1 - missed) ?? '' });
+    await again.received(missed);
+    expect(again.events).toEqual(live.events.slice(-missed));
+    const begin = `id: ${ids(live).at(-missed)}\n`;
+    expect(again.raw.slice(again.raw.indexOf(begin))).toBe(live.raw.slice(live.raw.indexOf(begin)));
+    again.close();
+  }
+});
+
 it('counts the bytes of what it keeps, and none when all of it is gone', async () => {
   const { sse } = await serveHub({ hub: { recentBufferSize: 30 } });
   for (const text of texts(97)) sse.sendToUser('ann', text, { text: true });

@@ -15,9 +15,7 @@ import { ConnectionHandle, RefusedHandle } from './delivery/handle.js';
 import { Heartbeats } from './delivery/heartbeat.js';
 import type { History } from './delivery/history.js';
 import { jitteredRetry } from './delivery/jitter.js';
-import { LocalIds } from './delivery/local-ids.js';
 import { obey } from './delivery/obey.js';
-import { PlacedIds } from './delivery/placed-ids.js';
 import { RecentHistory } from './delivery/recent-history.js';
 import { Reception } from './delivery/reception.js';
 import { EVERYONE, userScope } from './delivery/scope.js';
@@ -26,12 +24,13 @@ import { NodeExchange } from './delivery/sinks/node-exchange.js';
 import { checkResponse } from './delivery/sinks/response.js';
 import { checkRequest, WebExchange } from './delivery/sinks/web-exchange.js';
 import { asError, refusesData, SSEKifyError, show } from './errors.js';
+import { EventIds } from './event-ids.js';
 import { type Emitter, Reporter, sentInfo } from './events.js';
 import { Lossless } from './lossless.js';
 import { checkUserId } from './names.js';
 import {
   type HubSettings,
-  placesIds,
+  isAlone,
   type Registration,
   readHubOptions,
   registrationReader,
@@ -39,7 +38,7 @@ import {
 } from './options.js';
 import { openPubSub } from './pub-sub.js';
 import { harmless, within } from './settling.js';
-import { createInstanceId, type NewId, timestampIds } from './stamp/ids.js';
+import { createInstanceId, type NewId } from './stamp/ids.js';
 import { NO_WISH, readSendOptions, Stamper, type Wish } from './stamp/stamper.js';
 import { Counters, type SSEKifyStats } from './stats.js';
 import { Tasks } from './tasks/tasks.js';
@@ -66,11 +65,7 @@ export class Hub implements BusHost {
   readonly #reporter: Reporter;
   readonly #clock = new Clock();
   readonly #instanceId = createInstanceId();
-  readonly #localIds = new LocalIds(this.#instanceId);
-  /** Ids of places where no event is; of an instance of their own, so that none is ever an event's too. */
-  readonly #markIds = timestampIds(createInstanceId());
-  /** Makes the automatic ids of an instance on no channel. */
-  readonly #placedIds: PlacedIds | undefined;
+  readonly #ids: EventIds;
   readonly #stamper: Stamper;
   readonly #delivery: Delivery;
   readonly tasks: Tasks;
@@ -93,7 +88,13 @@ export class Hub implements BusHost {
     settings.roomOptions = saferRoomOptions(settings.roomOptions, (error) => this.error(error));
     this.#stamper = new Stamper(settings, this.#instanceId, () => this.#clock.now());
     this.#seeNumber = foreignNumbers(this.#stamper, settings.enableSeq, settings.seq.fieldName);
-    this.#placedIds = placesIds(settings) ? new PlacedIds(this.#instanceId) : undefined;
+    this.#ids = new EventIds({
+      source: source === undefined ? (isAlone(settings) ? 'alone' : 'channel') : 'log',
+      instanceId: this.#instanceId,
+      frameIdPolicy: settings.seq.frameIdPolicy,
+      newId: (now) => this.#stamper.newId(now),
+      order: () => this.#delivery.order,
+    });
     const heartbeats = new Heartbeats(({ event, data }) => encodeEvent(this.#stamper.plain(data, event), 0));
     this.#delivery = new Delivery({
       clock: this.#clock,
@@ -178,7 +179,7 @@ export class Hub implements BusHost {
   send(scope: Scope, data: unknown, options: SendOptions | undefined): number {
     const wish = this.#liveWish(options, data);
     if (this.#over) return 0;
-    const frame = this.#encode(data, wish, this.#newLocalId);
+    const frame = this.#encode(data, wish, this.#ids.newLocalId);
     return frame === undefined ? 0 : this.#deliver(scope, frame);
   }
 
@@ -199,7 +200,7 @@ export class Hub implements BusHost {
     if (this.#over) throw shutDown('publish');
     if (this.#lossless !== undefined) return this.#lossless.publisher.publish(scope, data, wish, key);
     if (this.#publisher !== undefined) return this.#publisher.publish(scope, data, wish);
-    const event = this.#stamper.stamp(data, wish, this.#newLocalId);
+    const event = this.#stamper.stamp(data, wish, this.#ids.newLocalId);
     const origin = this.#instanceId;
     this.#deliver(scope, this.#frameOf(event));
     // Only now: what a listener publishes comes after it.
@@ -286,8 +287,8 @@ export class Hub implements BusHost {
   }
 
   deliver(scope: Scope, event: WireEvent, fromChannel: boolean): number {
-    if (fromChannel && event.id !== undefined && event.id !== '') this.#localIds.follow(event.id);
-    return this.#deliver(scope, encodeEvent(event, this.#delivery.nextOrder()));
+    if (fromChannel) this.#ids.follow(event.id);
+    return this.#deliver(scope, this.#frameOf(event));
   }
 
   obey(command: Command): number {
@@ -333,8 +334,8 @@ export class Hub implements BusHost {
   #openHistory(settings: HubSettings, source: LogSource | undefined, delivery: Delivery): History {
     const common = { settings, delivery, counters: this.#counters, instanceId: this.#instanceId };
     if (source === undefined) {
-      const positionId = () => this.#localIds.next() ?? this.#markIds(Date.now());
-      return new RecentHistory({ ...common, placedIds: this.#placedIds, positionId });
+      const positionId = () => this.#ids.newPositionId();
+      return new RecentHistory({ ...common, known: this.#ids.places, positionId });
     }
     const take = (received: Received, message: string) => {
       if ('command' in received) this.obey(received.command);
@@ -351,15 +352,6 @@ export class Hub implements BusHost {
     return this.#lossless.feed;
   }
 
-  /** The id of an event that stays on this instance. */
-  readonly #newLocalId: NewId = (now) => {
-    // Nothing else is sent between here and the moment when the event takes that place.
-    if (this.#placedIds !== undefined) return this.#placedIds.at(this.#delivery.order + 1, now);
-    const id = this.#stamper.newId(now);
-    if (id === undefined || this.#bus === undefined) return id;
-    return this.#localIds.next() ?? id;
-  };
-
   /** Stamps and encodes for this instance; data that is refused is reported. */
   #encode(data: unknown, wish: Wish, newId?: NewId): Frame | undefined {
     try {
@@ -373,7 +365,9 @@ export class Hub implements BusHost {
     }
   }
 
-  readonly #frameOf = (event: WireEvent) => encodeEvent(event, this.#delivery.nextOrder(), !!this.#placedIds);
+  #frameOf(event: WireEvent): Frame {
+    return this.#ids.encode(event, this.#delivery.nextOrder());
+  }
 
   #deliver(scope: Scope, frame: Frame): number {
     const count = this.#delivery.deliver(scope, frame);

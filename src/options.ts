@@ -283,9 +283,9 @@ export function registrationReader(hub: HubSettings): (options: unknown) => Regi
   };
 }
 
-/** Whether no id comes from elsewhere, of a channel or of a store of numbers, and all that are given are of one kind. */
-export const placesIds = ({ redis, seq }: HubSettings): boolean =>
-  redis === undefined && (seq.redis ?? undefined) === undefined && seq.frameIdPolicy === 'timestamp';
+/** Whether no id comes from elsewhere, by way of a channel or since a store of numbers takes its time. */
+export const isAlone = ({ redis, seq }: HubSettings): boolean =>
+  redis === undefined && (seq.redis ?? undefined) === undefined;
 
 /** Asks how a room is kept; a function that fails is reported, and the room kept as others are. */
 export function saferRoomOptions(

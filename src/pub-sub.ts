@@ -5,7 +5,7 @@ import { Loopback } from './cluster/loopback.js';
 import { Publisher } from './cluster/publisher.js';
 import { keyValueOf, type RedisLike } from './cluster/redis-like.js';
 import type { Clock } from './delivery/clock.js';
-import type { HubSettings } from './options.js';
+import { type HubSettings, isAlone } from './options.js';
 import type { Stamper } from './stamp/stamper.js';
 import type { Counters } from './stats.js';
 
@@ -19,12 +19,10 @@ export interface PubSubParts {
 }
 
 /** Opens the channel between instances, if there is one; a store of numbers alone asks for one inside this instance. */
-export function openPubSub(
-  { redis, channel, seq, maxPayloadBytes }: HubSettings,
-  parts: PubSubParts,
-): { bus: Bus; publisher: Publisher } | undefined {
+export function openPubSub(settings: HubSettings, parts: PubSubParts): { bus: Bus; publisher: Publisher } | undefined {
+  const { redis, channel, seq, maxPayloadBytes } = settings;
   const store = seq.redis ?? undefined;
-  if (redis instanceof RedisStreamAdapter || (redis === undefined && store === undefined)) return undefined;
+  if (redis instanceof RedisStreamAdapter || isAlone(settings)) return undefined;
   const adapter: RedisLike = typeof redis === 'string' ? createIORedisAdapter(redis) : (redis ?? new Loopback());
   const common = { ...parts, adapter, channel };
   const bus = new Bus({ ...common, maxPayloadBytes });

@@ -252,7 +252,7 @@ export class Bus implements Wakeable {
 
   /** The event of an own publish when a message is just what was sent, which then need not be read. */
   #ownEcho(message: string): Received | undefined {
-    if (!message.startsWith(this.#ownBeginning)) return undefined;
+    if (this.#pending.size === 0 || !message.startsWith(this.#ownBeginning)) return undefined;
     const n = message.slice(NUMBER_AT, message.indexOf('"', NUMBER_AT));
     const { scope, echoOf } = this.#pending.get(n)?.outgoing ?? {};
     const echo = scope === undefined ? undefined : echoOf?.(message);
@@ -274,7 +274,7 @@ export class Bus implements Wakeable {
   #receive(received: Received, message: string): void {
     const { host } = this.#parts;
     const { n } = received;
-    const publication = n === undefined ? undefined : this.#pending.get(n);
+    const publication = n === undefined || this.#pending.size === 0 ? undefined : this.#pending.get(n);
     const scope = 'event' in received ? received.scope : undefined;
     const id = 'event' in received ? received.event.id : undefined;
     if (this.#recent.seen(n, scope, id)) {

@@ -62,8 +62,8 @@ export function asList(frames: Frame | Frame[] | undefined): Frame[] {
 export function lastId(frames: Frames): string | undefined {
   if (frames instanceof Frame) return frames.id;
   for (let index = frames.length - 1; index >= 0; index -= 1) {
-    const id = frames[index]?.id;
-    if (id !== undefined) return id;
+    const frame = frames[index];
+    if (frame?.hasId === true) return frame.id;
   }
   return undefined;
 }

@@ -163,7 +163,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
 
   /** Takes one frame for the client. */
   push(frame: Frame): PushOutcome {
-    if (this.#state !== 'open' || (this.#backlog !== undefined && frame.id !== undefined)) return 'refused';
+    if (this.#state !== 'open' || (this.#backlog !== undefined && frame.hasId)) return 'refused';
     if (this.#behind) {
       const outcome = this.#enqueue(frame);
       if (outcome !== 'accepted') return outcome;
@@ -304,7 +304,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     this.#queue ??= new Queue();
     let limits: QueueLimits = this.settings;
     if (limits.dropPolicy !== 'disconnect' && !this.#queue.takes(frame, limits)) {
-      if (frame.id !== undefined && this.#host.leaveBehind(this, frame)) return 'refused';
+      if (frame.hasId && this.#host.leaveBehind(this, frame)) return 'refused';
       // What is live only makes no room for itself among events that must not be lost.
       if (this.#host.cursorMs !== undefined) limits = { ...limits, dropPolicy: 'newest' };
     }

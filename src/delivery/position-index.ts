@@ -12,8 +12,13 @@ export interface Places {
   readonly forgotten: boolean;
 }
 
-/** The place in the send order that a unique id tells by itself; `undefined` for any other id. */
-export type PlaceOf = (id: string) => number | undefined;
+/** Where the places of ids are known without an entry for each of them. */
+export interface KnownPlaces {
+  /** The place in the send order that an id stands for; `undefined` for an id that is not such a one, or is forgotten. */
+  placeOf(id: string): number | undefined;
+  /** Whether an id may have had a place here that is forgotten. */
+  mayHaveForgotten(id: string): boolean;
+}
 
 /** Which place in the send order an id stands for. */
 export class PositionIndex {
@@ -21,19 +26,25 @@ export class PositionIndex {
   /** Ids that stand for a place where no event is, oldest first. */
   readonly #marks = new AgingMap<string, number>();
   readonly #forgotten = new ForgottenIds();
-  /** Reads the place out of unique ids, which then need no entry. */
-  readonly placeOf: PlaceOf;
-  readonly #keepsUnique: boolean;
+  readonly #known: KnownPlaces | undefined;
 
-  /** @param placeOf - absent when unique ids tell no place */
-  constructor(placeOf?: PlaceOf) {
-    this.placeOf = placeOf ?? (() => undefined);
-    this.#keepsUnique = placeOf === undefined;
+  /** @param known - knows the places of unique ids, which then need no entry; absent when nobody does */
+  constructor(known?: KnownPlaces) {
+    this.#known = known;
+  }
+
+  placeOf(id: string): number | undefined {
+    return this.#known?.placeOf(id);
+  }
+
+  /** Whether an id that is not found may be that of an event which is still kept. */
+  mayHaveForgotten(id: string): boolean {
+    return this.#known?.mayHaveForgotten(id) === true;
   }
 
   /** Whether a frame's id is looked up here. */
   keeps({ unique }: Pick<Frame, 'unique'>): boolean {
-    return this.#keepsUnique || !unique;
+    return this.#known === undefined || !unique;
   }
 
   add(frame: Frame): void {

@@ -56,8 +56,8 @@ export class RecentFrames {
     // The very text that is written to the client next: it is put together only once.
     const chunk = frame.keepChunk();
     const ring = this.#withRoom(HEADER_BYTES + chunk.length);
-    ring.writeUInt16LE(byteLength, this.#end);
-    ring.writeUIntLE(order, this.#end + LENGTH_BYTES, ORDER_BYTES);
+    write(ring, byteLength, this.#end, LENGTH_BYTES);
+    write(ring, order, this.#end + LENGTH_BYTES, ORDER_BYTES);
     ring.write(chunk, this.#end + HEADER_BYTES, 'latin1');
     this.#end += HEADER_BYTES + chunk.length;
   }
@@ -67,8 +67,8 @@ export class RecentFrames {
     this.#length -= 1;
     if (this.#ring === undefined) return this.#whole.shift();
     const ring = this.#ring;
-    const byteLength = ring.readUInt16LE(this.#start);
-    const order = byteLength === WHOLE ? 0 : ring.readUIntLE(this.#start + LENGTH_BYTES, ORDER_BYTES);
+    const byteLength = read(ring, this.#start, LENGTH_BYTES);
+    const order = byteLength === WHOLE ? 0 : read(ring, this.#start + LENGTH_BYTES, ORDER_BYTES);
     this.#skip(sizeOf(byteLength));
     return byteLength === WHOLE ? this.#whole.shift() : { id: undefined, order, byteLength, unique: true };
   }
@@ -82,14 +82,14 @@ export class RecentFrames {
     }
     const ring = this.#ring;
     for (const at of this.#places(ring).reverse()) {
-      const byteLength = ring.readUInt16LE(at);
+      const byteLength = read(ring, at, LENGTH_BYTES);
       if (byteLength === WHOLE) {
         const { value } = whole.next();
         if (value !== undefined) yield value;
       } else {
         const from = at + HEADER_BYTES + sizeLine(byteLength).length;
         const text = ring.toString('latin1', from, from + byteLength);
-        yield Frame.ofText(text, ring.readUIntLE(at + LENGTH_BYTES, ORDER_BYTES), undefined, 'placed');
+        yield Frame.ofText(text, read(ring, at + LENGTH_BYTES, ORDER_BYTES), undefined, 'placed');
       }
     }
   }
@@ -99,7 +99,7 @@ export class RecentFrames {
   }
 
   #mark(): void {
-    this.#withRoom(LENGTH_BYTES).writeUInt16LE(WHOLE, this.#end);
+    write(this.#withRoom(LENGTH_BYTES), WHOLE, this.#end, LENGTH_BYTES);
     this.#end += LENGTH_BYTES;
   }
 
@@ -122,7 +122,7 @@ export class RecentFrames {
     for (let count = 0; count < this.#length; count += 1) {
       if (wrapped && at === this.#lapEnd) at = 0;
       places.push(at);
-      at += sizeOf(ring.readUInt16LE(at));
+      at += sizeOf(read(ring, at, LENGTH_BYTES));
     }
     return places;
   }
@@ -162,3 +162,18 @@ const isPackable = (frame: Frame) => frame.placed && frame.byteLength <= MAX_PAC
 
 /** What an entry takes in the ring. */
 const sizeOf = (byteLength: number) => (byteLength === WHOLE ? LENGTH_BYTES : HEADER_BYTES + chunkLength(byteLength));
+
+/** Puts a number in so many bytes, the lowest first; Buffer's own methods check each time what is known here. */
+function write(ring: Buffer, value: number, from: number, bytes: number): void {
+  let rest = value;
+  for (let at = from; at < from + bytes; at += 1) {
+    ring[at] = rest;
+    rest = Math.floor(rest / 256);
+  }
+}
+
+function read(ring: Buffer, from: number, bytes: number): number {
+  let value = 0;
+  for (let at = from + bytes - 1; at >= from; at -= 1) value = value * 256 + (ring[at] ?? 0);
+  return value;
+}

@@ -6,7 +6,7 @@ import type { Connection } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { History } from './history.js';
 import { followedId } from './local-ids.js';
-import type { PlacedIds } from './placed-ids.js';
+import type { KnownPlaces } from './position-index.js';
 import type { BufferHolder } from './recent-buffer.js';
 import { Replay } from './replay.js';
 import { EVERYONE, roomScope, type Scope, userScope } from './scope.js';
@@ -18,8 +18,8 @@ export interface RecentHistoryParts {
   delivery: Delivery;
   counters: Counters;
   instanceId: string;
-  /** Makes the ids of all events that get one, where their places stand in the ids. */
-  placedIds: PlacedIds | undefined;
+  /** Knows the places of ids that are unique; absent when ids may be anything. */
+  known: KnownPlaces | undefined;
   /** A fresh id for a place in the stream where no event is. */
   positionId(): string;
 }
@@ -33,7 +33,7 @@ export class RecentHistory implements History {
 
   constructor(parts: RecentHistoryParts) {
     this.#parts = parts;
-    const { settings, delivery, placedIds } = parts;
+    const { settings, delivery, known } = parts;
     const limits = {
       maxItems: ({ kind, name }: Scope) =>
         (kind === 'room' ? settings.roomOptions(name).historySize : undefined) ?? settings.recentBufferSize,
@@ -41,8 +41,7 @@ export class RecentHistory implements History {
       maxScopes: settings.recentMaxUsers,
       maxBytes: settings.recentMaxBytes,
     };
-    const placeOf = placedIds && ((id: string) => placedIds.placeOf(id, delivery.order));
-    this.#replay = new Replay(limits, delivery.clock, placeOf);
+    this.#replay = new Replay(limits, delivery.clock, known);
   }
 
   get size() {

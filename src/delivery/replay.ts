@@ -1,7 +1,7 @@
 import type { Frame } from '../wire/frame.js';
 import type { Clock, Wakeable } from './clock.js';
 import { Dormant, type Loss } from './dormant.js';
-import { type PlaceOf, PositionIndex } from './position-index.js';
+import { type KnownPlaces, PositionIndex } from './position-index.js';
 import { type BufferHolder, RecentBuffer } from './recent-buffer.js';
 import type { Evicted } from './recent-frames.js';
 import { EVERYONE, type Scope } from './scope.js';
@@ -44,8 +44,8 @@ export class Replay implements Wakeable {
   /** Positions before it may have missed events that never got here. */
   #tornUpTo = 0;
 
-  constructor(limits: ReplayLimits, clock: Clock, placeOf?: PlaceOf) {
-    this.#index = new PositionIndex(placeOf);
+  constructor(limits: ReplayLimits, clock: Clock, known?: KnownPlaces) {
+    this.#index = new PositionIndex(known);
     this.#limits = limits;
     this.#clock = clock;
     const nothing = { id: undefined, order: 0, unique: false };
@@ -79,15 +79,16 @@ export class Replay implements Wakeable {
   /**
    * The place in the send order that an id stands for, seen by a connection with these scopes; `undefined` when it is not
    * known. Of several events with that id it is the first that this connection could see. When it can see none, but one
-   * was forgotten, that may be the one its client saw: then the others say nothing about its place.
+   * was forgotten, that may be the one its client saw: then the others say nothing about its place. An id whose place was
+   * forgotten is looked for among what this connection's scopes keep.
    */
   positionOf(id: string, scopes: readonly Scope[]): number | undefined {
     const places = this.#index.find(id);
-    if (places === undefined || typeof places === 'number') return places;
+    if (typeof places === 'number' || (places === undefined && !this.#index.mayHaveForgotten(id))) return places;
     const [first] = scopes.flatMap((scope) => this.#ordersIn(scope, id)).sort((a, b) => a - b);
-    if (first !== undefined) return first;
+    if (first !== undefined || places === undefined || places.forgotten) return first;
     const [earliest] = places.orders;
-    return places.forgotten ? undefined : earliest;
+    return earliest;
   }
 
   /** What these scopes sent after a position. */

@@ -11,11 +11,11 @@ const sources = readSources();
 const LAYERS: readonly (readonly string[])[] = [
   ['types.ts', 'errors.ts'],
   ['wire/'],
-  ['checks.ts', 'aging-map.ts', 'diagnostics.ts', 'settling.ts'],
+  ['checks.ts', 'aging-map.ts', 'counted-ids.ts', 'diagnostics.ts', 'settling.ts'],
   ['names.ts', 'pump.ts'],
   ['stamp/', 'delivery/', 'cluster/', 'tasks/'],
   ['options.ts', 'events.ts', 'stats.ts'],
-  ['lossless.ts', 'pub-sub.ts'],
+  ['event-ids.ts', 'lossless.ts', 'pub-sub.ts'],
   ['hub.ts'],
   ['ssekify.ts'],
   ['index.ts'],

@@ -1,0 +1,126 @@
+const MAX_ORIGINS = 10_000;
+const ORIGIN_LENGTH = 10;
+/** Numbers of so many digits are exact. */
+const MAX_DIGITS = 15;
+const ZERO = 48;
+const NINE = 57;
+const DASH = 45;
+
+/** The ids of one origin with what was noted of them, by ascending counter. */
+class Run<Value> {
+  readonly times: number[] = [];
+  readonly counters: number[] = [];
+  readonly values: Value[] = [];
+
+  add(time: number, counter: number, value: Value): void {
+    this.times.push(time);
+    this.counters.push(counter);
+    this.values.push(value);
+  }
+
+  get(time: number, counter: number): Value | undefined {
+    let from = 0;
+    let to = this.counters.length;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((this.counters[middle] ?? 0) < counter) from = middle + 1;
+      else to = middle;
+    }
+    return this.counters[from] === counter && this.times[from] === time ? this.values[from] : undefined;
+  }
+}
+
+/** All of one origin: an instance, up to its restart. */
+class Origin<Value> {
+  highest = -1;
+  young = new Run<Value>();
+  old: Run<Value> | undefined;
+}
+
+/**
+ * Notes something of each of the latest ids that look like `<ms>-<origin>-<counter>`, as instances give them. An origin's
+ * counter only goes up, so that noting is appending, and looking up a binary search: no table of texts, which would be what
+ * an event costs most. It notes only an id with a higher counter than all before of its origin, which was certainly never
+ * there; what else comes is its user's to remember.
+ */
+export class CountedIds<Value> {
+  readonly #origins = new Map<string, Origin<Value>>();
+  /** Of the id that was read last. */
+  #time = 0;
+  #counter = 0;
+  #name = '';
+  #origin: Origin<Value> | undefined;
+  #size = 0;
+
+  /** Ids that were noted since the last {@link CountedIds.age}. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** @returns whether the id was noted: it is of this kind, and new */
+  add(id: string, value: Value): boolean {
+    if (!this.#read(id)) return false;
+    const origin = this.#origin ?? this.#begin();
+    if (origin === undefined || this.#counter <= origin.highest) return false;
+    origin.highest = this.#counter;
+    origin.young.add(this.#time, this.#counter, value);
+    this.#size += 1;
+    return true;
+  }
+
+  /** What was noted of an id, while it is among the latest. */
+  get(id: string): Value | undefined {
+    if (!this.#read(id) || this.#origin === undefined) return undefined;
+    const { young, old } = this.#origin;
+    return young.get(this.#time, this.#counter) ?? old?.get(this.#time, this.#counter);
+  }
+
+  /** Whether an id, of which nothing is known now, may have been noted once. */
+  mayHaveHad(id: string): boolean {
+    return this.#read(id) && this.#origin !== undefined && this.#counter <= this.#origin.highest;
+  }
+
+  /** Forgets what was noted before the last time this was called. */
+  age(): void {
+    this.#size = 0;
+    for (const origin of this.#origins.values()) {
+      origin.old = origin.young.values.length === 0 ? undefined : origin.young;
+      origin.young = new Run();
+    }
+  }
+
+  /** Takes an id apart, if it is written as these are. */
+  #read(id: string): boolean {
+    const dash = id.lastIndexOf('-');
+    const from = dash - ORIGIN_LENGTH;
+    if (from < 2 || id.charCodeAt(from - 1) !== DASH) return false;
+    this.#counter = digits(id, dash + 1, id.length);
+    this.#time = digits(id, 0, from - 1);
+    if (this.#counter < 0 || this.#time < 0) return false;
+    // Many of one origin come in a row.
+    if (this.#name !== '' && id.startsWith(this.#name, from)) return true;
+    this.#name = id.slice(from, dash);
+    this.#origin = this.#origins.get(this.#name);
+    return true;
+  }
+
+  /** Beyond so many origins none is taken up: instances are fewer, and what pretends to be one is to cost no memory. */
+  #begin(): Origin<Value> | undefined {
+    if (this.#origins.size >= MAX_ORIGINS) return undefined;
+    this.#origin = new Origin();
+    this.#origins.set(this.#name, this.#origin);
+    return this.#origin;
+  }
+}
+
+/** The number that the digits from one place to another make; -1 when they are none, or are not how it is written. */
+function digits(text: string, from: number, to: number): number {
+  if (to <= from || to - from > MAX_DIGITS || (text.charCodeAt(from) === ZERO && to - from > 1)) return -1;
+  let number = 0;
+  for (let at = from; at < to; at += 1) {
+    const digit = text.charCodeAt(at);
+    if (digit < ZERO || digit > NINE) return -1;
+    number = number * 10 + digit - ZERO;
+  }
+  return number;
+}

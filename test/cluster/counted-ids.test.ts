@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { CountedIds } from '../../src/counted-ids.js';
+
+const ORIGINS = ['aaaaaaaaaa', 'bbbbbbbbbb', 'cccccccccc'];
+
+/** Numbers that look random and are the same in every run. */
+function dice(seed: number): (sides: number) => number {
+  let state = seed;
+  return (sides) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return (state >>> 8) % sides;
+  };
+}
+
+describe('CountedIds', () => {
+  it('notes exactly what a table of texts would, of ids that are new', () => {
+    const roll = dice(7);
+    const ids = new CountedIds<number>();
+    let [young, old] = [new Map<string, number>(), new Map<string, number>()];
+    const highest = new Map<string, number>();
+    for (let step = 0; step < 20_000; step += 1) {
+      const origin = ORIGINS[roll(3)] ?? '';
+      const counter = Math.max(0, (highest.get(origin) ?? -1) + roll(8) - 4);
+      const id = `${1_700_000_000_000 + roll(3)}-${origin}-${counter}`;
+      const isNew = counter > (highest.get(origin) ?? -1);
+      expect(ids.mayHaveHad(id)).toBe(!isNew);
+      expect(ids.add(id, step)).toBe(isNew);
+      if (isNew) {
+        highest.set(origin, counter);
+        young.set(id, step);
+      }
+      for (const known of [id, `${1_700_000_000_000 + roll(3)}-${origin}-${Math.max(0, counter - roll(50))}`]) {
+        expect(ids.get(known)).toBe(young.get(known) ?? old.get(known));
+      }
+      expect(ids.size).toBe(young.size);
+      if (roll(500) === 0) {
+        ids.age();
+        [young, old] = [new Map(), young];
+      }
+    }
+  });
+
+  it('takes no other text for such an id', () => {
+    const ids = new CountedIds<true>();
+    for (const id of [
+      '',
+      '-',
+      '7',
+      '1-aaaaaaaaaa-',
+      '-aaaaaaaaaa-1',
+      '1-aaaaaaaaaa-01',
+      '01-aaaaaaaaaa-1',
+      '1-aaaaaaaaaa-+1',
+      '1-aaaaaaaaaa-1e3',
+      '1-aaaaaaaaaa-1.5',
+      '1-aaaaaaaaaa- 1',
+      '1-aaaaaaaaaa-٣',
+      '1-aaaaaaaaaa--1',
+      '1-aaaaaaaaa-1',
+      '1.5-aaaaaaaaaa-1',
+      '1aaaaaaaaaaa-1',
+      '1-aaaaaaaaaa-1234567890123456',
+      '1-aaaaaaaaaa-5+bbbbbbbbbb.1',
+    ]) {
+      expect(ids.add(id, true), id).toBe(false);
+      expect(ids.get(id), id).toBeUndefined();
+      expect(ids.mayHaveHad(id), id).toBe(false);
+    }
+    expect(ids.size).toBe(0);
+  });
+
+  it('tells ids apart by all of their parts', () => {
+    const ids = new CountedIds<string>();
+    expect(ids.add('5-aaaaaaaaaa-0', 'first')).toBe(true);
+    expect(ids.add('5-bbbbbbbbbb-0', 'second')).toBe(true);
+    expect(ids.add('6-aaaaaaaaaa-0', 'third')).toBe(false);
+    expect(ids.get('5-aaaaaaaaaa-0')).toBe('first');
+    expect(ids.get('5-bbbbbbbbbb-0')).toBe('second');
+    expect(ids.get('6-aaaaaaaaaa-0')).toBeUndefined();
+    expect(ids.get('5-cccccccccc-0')).toBeUndefined();
+  });
+
+  it('takes up no more origins than there can be instances', () => {
+    const ids = new CountedIds<true>();
+    const idOf = (n: number) => `1-${String(n).padStart(10, '0')}-1`;
+    for (let n = 0; n < 10_000; n += 1) expect(ids.add(idOf(n), true)).toBe(true);
+    expect(ids.add(idOf(10_000), true)).toBe(false);
+    expect(ids.get(idOf(10_000))).toBeUndefined();
+    expect(ids.add('1-0000009999-2', true)).toBe(true);
+  });
+});

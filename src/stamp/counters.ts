@@ -29,10 +29,11 @@ export class LocalCounters {
 
   /** Takes a number; the counter goes on after it, and never back. */
   take(key: string, seq: number, final: boolean): void {
-    const next = Math.max(this.#next.get(key) ?? this.#startAt, seq + 1);
-    this.#next.delete(key);
-    this.#next.set(key, next);
-    this.#released.delete(key);
+    const known = this.#next.get(key);
+    // Most keys are new, and none is to be deleted that is not there.
+    if (known !== undefined) this.#next.delete(key);
+    this.#next.set(key, Math.max(known ?? this.#startAt, seq + 1));
+    if (this.#released.size > 0) this.#released.delete(key);
     if (final) this.#released.set(key, this.#now() + RELEASED_MS);
     const oldest = this.#next.size > MAX_KEYS ? this.#next.oldest() : undefined;
     if (oldest !== undefined) this.#forget(oldest.key);

@@ -105,9 +105,7 @@ export class Stamper {
    */
   stamp(data: unknown, wish: Wish, newId?: NewId): WireEvent {
     const now = Date.now();
-    if (this.#appends && !wish.text && isPlainObject(data) && data.toJSON === undefined) {
-      return this.#appended(data, wish, newId, now);
-    }
+    if (this.#takesFields(data, wish)) return this.#appended(data, wish, newId, now);
     const fields = wish.text || !isPlainObject(data) ? undefined : this.#withFields(data, now);
     const ticket = fields === undefined ? undefined : this.#ticketOf(fields);
     if (fields !== undefined && ticket !== undefined) fields[this.#settings.seq.fieldName] = ticket.seq;
@@ -144,6 +142,10 @@ export class Stamper {
   /** Stamps all of an event but its number. @throws SSEKifyError when the data cannot be sent */
   draft(data: unknown, wish: Wish, newId: NewId): Draft {
     const now = Date.now();
+    if (this.#takesFields(data, wish)) {
+      const draft = this.#appendedDraft(data, wish, newId, now);
+      if (draft !== undefined) return draft;
+    }
     let fields = wish.text || !isPlainObject(data) ? undefined : this.#withFields(data, now);
     const ticket = fields === undefined ? undefined : this.#ticketOf(fields);
     const { event, retry } = wish;
@@ -174,6 +176,31 @@ export class Stamper {
       if (fields !== undefined) fields = copyOf(fields);
     };
     return { ticket, id: fixedId, event, retry, around, render, keep };
+  }
+
+  /** The same, with what is added put behind the text of the data; `undefined` when that text takes nothing. */
+  #appendedDraft(data: PlainObject, wish: Wish, newId: NewId, now: number): Draft | undefined {
+    const ticket = this.#ticketOf(data);
+    const json = this.#serialize(data, wish);
+    if (!json.startsWith('{')) return undefined;
+    const { event, retry } = wish;
+    const id = wish.id ?? newId(now);
+    const stamped = append(json, timestampField(data, this.#settings.autoFields.timestamp, now));
+    const around = () => {
+      const text = append(stamped, `,${this.#seqName}:`);
+      this.#checkSize(text, MAX_NUMBER_BYTES);
+      return { before: text.slice(0, -1), after: '}' };
+    };
+    const render = (seq: number | undefined): WireEvent => {
+      const text = this.#checkSize(seq === undefined ? stamped : append(stamped, `,${this.#seqName}:${seq}`));
+      return { id, event, retry, text, json: true };
+    };
+    return { ticket, id, event, retry, around, render, keep: () => undefined };
+  }
+
+  /** Whether what is added to the data can be put behind its text. */
+  #takesFields(data: unknown, wish: Wish): data is PlainObject {
+    return this.#appends && !wish.text && isPlainObject(data) && data.toJSON === undefined;
   }
 
   /** Whether the text of data is JSON by itself; a custom serializer's, and `text`, may be anything. */

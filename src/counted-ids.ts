@@ -45,11 +45,9 @@ class Origin<Value> {
  */
 export class CountedIds<Value> {
   readonly #origins = new Map<string, Origin<Value>>();
-  /** Of the id that was read last. */
-  #time = 0;
-  #counter = 0;
-  #name = '';
+  /** The origin of the id that was read last, and its name. */
   #origin: Origin<Value> | undefined;
+  #name = '';
   #size = 0;
 
   /** Ids that were noted since the last {@link CountedIds.age}. */
@@ -61,9 +59,9 @@ export class CountedIds<Value> {
   add(id: string, value: Value): boolean {
     if (!this.#read(id)) return false;
     const origin = this.#origin ?? this.#begin();
-    if (origin === undefined || this.#counter <= origin.highest) return false;
-    origin.highest = this.#counter;
-    origin.young.add(this.#time, this.#counter, value);
+    if (origin === undefined || last.counter <= origin.highest) return false;
+    origin.highest = last.counter;
+    origin.young.add(last.time, last.counter, value);
     this.#size += 1;
     return true;
   }
@@ -72,12 +70,12 @@ export class CountedIds<Value> {
   get(id: string): Value | undefined {
     if (!this.#read(id) || this.#origin === undefined) return undefined;
     const { young, old } = this.#origin;
-    return young.get(this.#time, this.#counter) ?? old?.get(this.#time, this.#counter);
+    return young.get(last.time, last.counter) ?? old?.get(last.time, last.counter);
   }
 
   /** Whether an id, of which nothing is known now, may have been noted once. */
   mayHaveHad(id: string): boolean {
-    return this.#read(id) && this.#origin !== undefined && this.#counter <= this.#origin.highest;
+    return this.#read(id) && this.#origin !== undefined && last.counter <= this.#origin.highest;
   }
 
   /** Forgets what was noted before the last time this was called. */
@@ -91,16 +89,10 @@ export class CountedIds<Value> {
 
   /** Takes an id apart, if it is written as these are. */
   #read(id: string): boolean {
-    const dash = id.lastIndexOf('-');
-    const from = dash - ORIGIN_LENGTH;
-    if (from < 2 || id.charCodeAt(from - 1) !== DASH) return false;
-    this.#counter = digits(id, dash + 1, id.length);
-    this.#time = digits(id, 0, from - 1);
-    if (this.#counter < 0 || this.#time < 0) return false;
-    // Many of one origin come in a row.
-    if (this.#name !== '' && id.startsWith(this.#name, from)) return true;
-    this.#name = id.slice(from, dash);
-    this.#origin = this.#origins.get(this.#name);
+    if (!read(id)) return false;
+    if (this.#name === last.origin) return true;
+    this.#name = last.origin;
+    this.#origin = this.#origins.get(last.origin);
     return true;
   }
 
@@ -111,6 +103,32 @@ export class CountedIds<Value> {
     this.#origins.set(this.#name, this.#origin);
     return this.#origin;
   }
+}
+
+/** The id that was read last: each is asked for several times, and the next is mostly of the same origin and millisecond. */
+const last = { id: '', valid: false, time: 0, origin: '', counter: 0, beginning: '' };
+
+/** Takes an id apart, if it is one: `last` is what it is made of. */
+function read(id: string): boolean {
+  if (id === last.id) return last.valid;
+  last.id = id;
+  last.valid = (last.beginning !== '' && id.startsWith(last.beginning)) || readBeginning(id);
+  if (!last.valid) return false;
+  last.counter = digits(id, last.beginning.length, id.length);
+  last.valid = last.counter >= 0;
+  return last.valid;
+}
+
+function readBeginning(id: string): boolean {
+  const dash = id.lastIndexOf('-');
+  const from = dash - ORIGIN_LENGTH;
+  if (from < 2 || id.charCodeAt(from - 1) !== DASH) return false;
+  const time = digits(id, 0, from - 1);
+  if (time < 0) return false;
+  last.time = time;
+  last.origin = id.slice(from, dash);
+  last.beginning = `${time}-${last.origin}-`;
+  return true;
 }
 
 /** The number that the digits from one place to another make; -1 when they are none, or are not how it is written. */

@@ -13,6 +13,7 @@ const MAX_PACKED_BYTES = 1280;
 const LENGTH_BYTES = 2;
 const ORDER_BYTES = 6;
 const HEADER_BYTES = LENGTH_BYTES + ORDER_BYTES;
+const WORD = 2 ** 32;
 /** Stands as byte length where a frame is kept as it is; nothing follows. */
 const WHOLE = 0;
 
@@ -56,8 +57,8 @@ export class RecentFrames {
     // The very text that is written to the client next: it is put together only once.
     const chunk = frame.keepChunk();
     const ring = this.#withRoom(HEADER_BYTES + chunk.length);
-    write(ring, byteLength, this.#end, LENGTH_BYTES);
-    write(ring, order, this.#end + LENGTH_BYTES, ORDER_BYTES);
+    writeLength(ring, byteLength, this.#end);
+    writeOrder(ring, order, this.#end + LENGTH_BYTES);
     ring.write(chunk, this.#end + HEADER_BYTES, 'latin1');
     this.#end += HEADER_BYTES + chunk.length;
   }
@@ -67,8 +68,8 @@ export class RecentFrames {
     this.#length -= 1;
     if (this.#ring === undefined) return this.#whole.shift();
     const ring = this.#ring;
-    const byteLength = read(ring, this.#start, LENGTH_BYTES);
-    const order = byteLength === WHOLE ? 0 : read(ring, this.#start + LENGTH_BYTES, ORDER_BYTES);
+    const byteLength = readLength(ring, this.#start);
+    const order = byteLength === WHOLE ? 0 : readOrder(ring, this.#start + LENGTH_BYTES);
     this.#skip(sizeOf(byteLength));
     return byteLength === WHOLE ? this.#whole.shift() : { id: undefined, order, byteLength, unique: true };
   }
@@ -82,14 +83,14 @@ export class RecentFrames {
     }
     const ring = this.#ring;
     for (const at of this.#places(ring).reverse()) {
-      const byteLength = read(ring, at, LENGTH_BYTES);
+      const byteLength = readLength(ring, at);
       if (byteLength === WHOLE) {
         const { value } = whole.next();
         if (value !== undefined) yield value;
       } else {
         const from = at + HEADER_BYTES + sizeLine(byteLength).length;
         const text = ring.toString('latin1', from, from + byteLength);
-        yield Frame.ofText(text, read(ring, at + LENGTH_BYTES, ORDER_BYTES), undefined, 'placed');
+        yield Frame.ofText(text, readOrder(ring, at + LENGTH_BYTES), undefined, 'placed');
       }
     }
   }
@@ -99,7 +100,7 @@ export class RecentFrames {
   }
 
   #mark(): void {
-    write(this.#withRoom(LENGTH_BYTES), WHOLE, this.#end, LENGTH_BYTES);
+    writeLength(this.#withRoom(LENGTH_BYTES), WHOLE, this.#end);
     this.#end += LENGTH_BYTES;
   }
 
@@ -122,7 +123,7 @@ export class RecentFrames {
     for (let count = 0; count < this.#length; count += 1) {
       if (wrapped && at === this.#lapEnd) at = 0;
       places.push(at);
-      at += sizeOf(read(ring, at, LENGTH_BYTES));
+      at += sizeOf(readLength(ring, at));
     }
     return places;
   }
@@ -163,17 +164,26 @@ const isPackable = (frame: Frame) => frame.placed && frame.byteLength <= MAX_PAC
 /** What an entry takes in the ring. */
 const sizeOf = (byteLength: number) => (byteLength === WHOLE ? LENGTH_BYTES : HEADER_BYTES + chunkLength(byteLength));
 
-/** Puts a number in so many bytes, the lowest first; Buffer's own methods check each time what is known here. */
-function write(ring: Buffer, value: number, from: number, bytes: number): void {
-  let rest = value;
-  for (let at = from; at < from + bytes; at += 1) {
-    ring[at] = rest;
-    rest = Math.floor(rest / 256);
-  }
+// Byte by byte: Buffer's own methods check each time what is known here.
+
+function writeLength(ring: Buffer, length: number, at: number): void {
+  ring[at] = length;
+  ring[at + 1] = length >>> 8;
 }
 
-function read(ring: Buffer, from: number, bytes: number): number {
-  let value = 0;
-  for (let at = from + bytes - 1; at >= from; at -= 1) value = value * 256 + (ring[at] ?? 0);
-  return value;
+const readLength = (ring: Buffer, at: number): number => byteAt(ring, at) | (byteAt(ring, at + 1) << 8);
+
+function writeOrder(ring: Buffer, order: number, at: number): void {
+  ring[at] = order;
+  ring[at + 1] = order >>> 8;
+  ring[at + 2] = order >>> 16;
+  ring[at + 3] = order >>> 24;
+  writeLength(ring, Math.floor(order / WORD), at + 4);
 }
+
+function readOrder(ring: Buffer, at: number): number {
+  const low = readLength(ring, at) | (byteAt(ring, at + 2) << 16);
+  return low + ((byteAt(ring, at + 3) << 24) >>> 0) + readLength(ring, at + 4) * WORD;
+}
+
+const byteAt = (ring: Buffer, at: number): number => ring[at] ?? 0;

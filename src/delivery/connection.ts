@@ -2,12 +2,13 @@ import type { ConnectionSettings } from '../options.js';
 import type { ConnectionId, DisconnectReason, GapReason } from '../types.js';
 import { encodeRetry, Frame } from '../wire/frame.js';
 import { onceAborted } from './abort.js';
+import { Arrears } from './arrears.js';
 import { asList, Chunk, lastId } from './chunk.js';
 import type { Clock, Wakeable } from './clock.js';
 import type { Flushable, Flusher, Joiner } from './flusher.js';
 import { jitteredLifetime } from './jitter.js';
 import { Progress } from './progress.js';
-import { LOSS, type PushOutcome, Queue, type QueueLimits } from './queue.js';
+import type { PushOutcome, QueueLimits } from './queue.js';
 import type { BufferHolder, RecentBuffer } from './recent-buffer.js';
 import { relieve } from './relief.js';
 import type { ServedRooms } from './served-rooms.js';
@@ -43,8 +44,6 @@ export interface Backlog {
   next(): readonly Frame[] | 'later' | 'done';
 }
 
-/** A write to a client that is behind; small enough that one after the other shows progress. */
-const BEHIND_BYTES = 64 * 1024;
 /** A write to a client that keeps up; joining more would only cost memory. */
 const JOIN_BYTES = 1024 * 1024;
 
@@ -75,9 +74,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   #fresh: Frame | Frame[] | undefined;
   #freshBytes = 0;
   /** What waits for a client that is behind. */
-  #queue: Queue | undefined;
-  /** What is left of a frame larger than one write to a client that is behind. */
-  #rest: Buffer | undefined;
+  #arrears: Arrears | undefined;
   #backlog: Backlog | undefined;
   /** A write was answered `false`, and the drain has not come. */
   #stalled = false;
@@ -181,8 +178,8 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   /** Takes frames that are resent; they go behind what waits, and are never dropped. */
   pushReplay(frames: readonly Frame[]): void {
     if (this.#state !== 'open' || frames.length === 0) return;
-    this.#queue ??= new Queue();
-    this.#queue.pushReplay([...asList(this.#takeFresh()), ...frames]);
+    this.#arrears ??= new Arrears();
+    this.#arrears.pushReplay([...asList(this.#takeFresh()), ...frames]);
     for (const { hasId, order } of frames) if (hasId) this.#cursor = Math.max(this.#cursor, order);
     if (!this.#stalled) this.#host.flusher.mark(this);
   }
@@ -220,10 +217,10 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   drained(): void {
     this.#stalled = false;
     this.#progress = undefined;
-    if (this.#queue?.empty !== false && this.#rest === undefined) this.#caughtUp();
+    if (this.#arrears?.empty !== false) this.#caughtUp();
     if (!this.crowded) relieve(this);
     if (this.#state === 'ending') this.#watchProgress();
-    if (this.#queue !== undefined || this.lagging || this.#state === 'ending') this.#host.flusher.mark(this);
+    if (this.#arrears !== undefined || this.lagging || this.#state === 'ending') this.#host.flusher.mark(this);
   }
 
   closed(reason: DisconnectReason): void {
@@ -236,19 +233,20 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
 
   flush(join: Joiner): void {
     if (this.#stalled || this.#state === 'ended') return;
-    if (this.#queue === undefined) {
+    const arrears = this.#arrears;
+    if (arrears === undefined) {
       const frames = this.#withPing(this.#takeFresh());
       if (frames !== undefined) this.#writeAll(frames, join);
     } else {
       this.#pingDue = false;
       // Accepted while it kept up: behind what is resent, but whole.
       const fresh = this.#takeFresh();
-      if (fresh !== undefined) this.#queue.pushReplay(asList(fresh));
-      while (!this.#stalled && this.#writeNext(this.#queue));
+      if (fresh !== undefined) arrears.pushReplay(asList(fresh));
+      while (!this.#stalled && this.#writeNext(arrears));
       if (!this.#stalled) this.#caughtUp();
     }
     if (this.#backlog !== undefined && this.#state === 'open' && !this.#stalled) this.#read(this.#backlog);
-    if (this.#state === 'ending' && this.#queue === undefined && !this.#stalled) this.#sink?.end();
+    if (this.#state === 'ending' && this.#arrears === undefined && !this.#stalled) this.#sink?.end();
     if (!this.crowded) relieve(this);
   }
 
@@ -301,18 +299,18 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   }
 
   #enqueue(frame: Frame): PushOutcome {
-    this.#queue ??= new Queue();
+    this.#arrears ??= new Arrears();
     let limits: QueueLimits = this.settings;
-    if (limits.dropPolicy !== 'disconnect' && !this.#queue.takes(frame, limits)) {
+    if (limits.dropPolicy !== 'disconnect' && !this.#arrears.takes(frame, limits)) {
       if (frame.hasId && this.#host.leaveBehind(this, frame)) return 'refused';
       // What is live only makes no room for itself among events that must not be lost.
       if (this.#host.cursorMs !== undefined) limits = { ...limits, dropPolicy: 'newest' };
     }
-    const outcome = this.#queue.push(frame, limits);
-    const droppedOldest = this.#queue.takeDroppedOldest();
+    const outcome = this.#arrears.push(frame, limits);
+    const droppedOldest = this.#arrears.takeDroppedOldest();
     const refused = outcome === 'refused' ? 1 : 0;
     if (droppedOldest + refused > 0) this.#host.dropped(this, droppedOldest, refused);
-    this.#host.queued(this.#queue.items, this.#queue.bytes);
+    this.#host.queued(this.#arrears.items, this.#arrears.bytes);
     return outcome;
   }
 
@@ -324,7 +322,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   }
 
   #caughtUp(): void {
-    this.#queue = undefined;
+    this.#arrears = undefined;
     this.#behind = false;
   }
 
@@ -349,8 +347,8 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     }
     for (let from = 0; from < frames.length; ) {
       if (this.#stalled) {
-        this.#queue = new Queue();
-        this.#queue.pushReplay(frames.slice(from));
+        this.#arrears = new Arrears();
+        this.#arrears.pushReplay(frames.slice(from));
         return;
       }
       const to = joinUpTo(frames, from);
@@ -360,30 +358,15 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     }
   }
 
-  /** Writes the next piece for a client that is behind. @returns whether there was one */
-  #writeNext(queue: Queue): boolean {
-    if (this.#rest !== undefined) return this.#writeRest(this.#rest);
-    // Taken out first: listeners of a gap may send, and what they push out must not be of this.
-    const entries = queue.take(BEHIND_BYTES);
-    const run: Frame[] = [];
-    for (const entry of entries) {
-      const frame = entry === LOSS ? this.#host.gap(this, lastId(run) ?? this.#sentId, 'dropped') : entry;
-      if (frame !== undefined) run.push(frame);
+  /** Writes what comes next for a client that is behind. @returns whether there was something */
+  #writeNext(arrears: Arrears): boolean {
+    const next = arrears.next((frames) => this.#host.gap(this, lastId(frames) ?? this.#sentId, 'dropped'));
+    if (next instanceof Chunk) this.#write(next);
+    else if (next !== undefined) {
+      this.#sentId = next.lastId ?? this.#sentId;
+      this.#noteStall(this.#sink?.writeBytes(next.bytes));
     }
-    if (run.length === 0) return entries.length > 0;
-    const chunk = new Chunk(run);
-    if (chunk.byteLength <= BEHIND_BYTES) {
-      this.#write(chunk);
-      return true;
-    }
-    this.#sentId = chunk.lastId ?? this.#sentId;
-    return this.#writeRest(chunk.bytes);
-  }
-
-  #writeRest(rest: Buffer): true {
-    this.#rest = rest.length > BEHIND_BYTES ? rest.subarray(BEHIND_BYTES) : undefined;
-    this.#noteStall(this.#sink?.writeBytes(rest.subarray(0, BEHIND_BYTES)));
-    return true;
+    return next !== undefined;
   }
 
   #write(chunk: Chunk): void {
@@ -418,9 +401,8 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     this.#sink?.detach();
     this.#sink = undefined;
     this.#fresh = undefined;
-    this.#queue = undefined;
+    this.#arrears = undefined;
     this.#backlog = undefined;
-    this.#rest = undefined;
     this.#progress = undefined;
     this.#host.gone(this);
   }

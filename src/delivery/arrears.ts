@@ -1,0 +1,48 @@
+import type { Frame } from '../wire/frame.js';
+import { Chunk } from './chunk.js';
+import { LOSS, Queue } from './queue.js';
+
+/** What is written at once to a client that is behind; small enough that one after the other shows progress. */
+const PIECE_BYTES = 64 * 1024;
+
+/** A part of a frame that is larger than one write. */
+export interface Part {
+  bytes: Buffer;
+  /** The id that the client has, or will have with the parts that follow; of the first one only. */
+  lastId: string | undefined;
+}
+
+/** What a client that is behind is still to get, and how it is cut for writing. */
+export class Arrears extends Queue {
+  /** What is left of a frame larger than one write. */
+  #rest: Buffer | undefined;
+
+  override get empty(): boolean {
+    return this.#rest === undefined && super.empty;
+  }
+
+  /**
+   * Takes what is to be written next; `undefined` when nothing waits.
+   * @param gapAfter - tells of a loss behind these frames. @returns the frame that tells the client, if it is to be told
+   */
+  next(gapAfter: (frames: readonly Frame[]) => Frame | undefined): Chunk | Part | undefined {
+    if (this.#rest !== undefined) return this.#cut(this.#rest, undefined);
+    // Taken out first: listeners of a gap may send, and what they push out must not be of this.
+    for (let entries = this.take(PIECE_BYTES); entries.length > 0; entries = this.take(PIECE_BYTES)) {
+      const frames: Frame[] = [];
+      for (const entry of entries) {
+        const frame = entry === LOSS ? gapAfter(frames) : entry;
+        if (frame !== undefined) frames.push(frame);
+      }
+      if (frames.length === 0) continue;
+      const chunk = new Chunk(frames);
+      return chunk.byteLength <= PIECE_BYTES ? chunk : this.#cut(chunk.bytes, chunk.lastId);
+    }
+    return undefined;
+  }
+
+  #cut(bytes: Buffer, lastId: string | undefined): Part {
+    this.#rest = bytes.length > PIECE_BYTES ? bytes.subarray(PIECE_BYTES) : undefined;
+    return { bytes: bytes.subarray(0, PIECE_BYTES), lastId };
+  }
+}

@@ -8,6 +8,7 @@ import { Lane } from './lane.js';
 import { type Outgoing, Publication } from './publication.js';
 import { Recent } from './recent.js';
 import type { RedisLike } from './redis-like.js';
+import { Standing } from './standing.js';
 
 /** What the bus hands over to. */
 export interface BusHost {
@@ -35,7 +36,6 @@ export interface BusParts {
 // A little less than the 5 s that are promised, for the clock's slots.
 const ANSWER_MS = 4800;
 const ECHO_MS = 2000;
-const SUBSCRIBE_AGAIN_MS = 1000;
 const NUMBER_AT = '{"v":1,"n":"'.length;
 
 /**
@@ -54,18 +54,14 @@ export class Bus implements Wakeable {
   /** Publications without answer, or without echo, by their number; in the order of their deadlines, nearly. */
   readonly #pending = new Map<string, Publication>();
   readonly #counters = { ...NOTHING_COUNTED };
-  #state: 'connecting' | 'up' | 'down' = 'connecting';
-  #everUp = false;
+  readonly #standing: Standing;
   #closed = false;
   #publishes = 0;
   #saidInOutage = new Set<string>();
-  #whenUp: { resolve: () => void; reject: (error: SSEKifyError) => void }[] = [];
   #look: NodeJS.Immediate | undefined;
-  readonly #retry: Wakeable = { wakeSlot: undefined, wake: () => this.#subscribe() };
   readonly #listeners = {
     message: (channel: unknown, message: unknown) => this.#onMessage(channel, message),
     error: (cause: unknown) => this.#onError(cause),
-    state: (state: unknown, channel: unknown) => this.#onState(state, channel),
   };
 
   constructor(parts: BusParts) {
@@ -73,20 +69,26 @@ export class Bus implements Wakeable {
     this.#reader = new EnvelopeReader(parts.maxPayloadBytes);
     this.#recent = new Recent(() => parts.clock.now());
     this.#ownBeginning = `{"v":1,"n":"${parts.instanceId}-`;
-    const { adapter } = parts;
+    const { adapter, channel, clock } = parts;
     adapter.on('message', this.#listeners.message);
     adapter.on('error', this.#listeners.error);
-    adapter.onState?.(this.#listeners.state);
-    this.#subscribe();
+    this.#standing = new Standing({
+      adapter,
+      channel,
+      clock,
+      up: (again) => this.#onUp(again),
+      down: () => this.#onDown(),
+      failed: (cause) => this.#report(cause),
+    });
+    void this.#standing.subscribe();
   }
 
   stats(): BusStats {
-    return { state: this.#state, ...this.#counters, pending: this.#pending.size };
+    return { state: this.#standing.state, ...this.#counters, pending: this.#pending.size };
   }
 
   ready(): Promise<void> {
-    if (this.#state === 'up') return Promise.resolve();
-    return new Promise((resolve, reject) => this.#whenUp.push({ resolve, reject }));
+    return this.#standing.ready();
   }
 
   /** A number no other publish has, on any instance. */
@@ -126,15 +128,15 @@ export class Bus implements Wakeable {
     this.#closed = true;
     const { adapter, channel, clock } = this.#parts;
     clock.cancel(this);
-    clock.cancel(this.#retry);
     clearImmediate(this.#look);
     const over = new SSEKifyError('SHUTDOWN', 'the hub was shut down.');
-    for (const { reject } of this.#whenUp.splice(0)) reject(over);
+    this.#standing.close(over);
     for (const publication of this.#pending.values())
       if (!publication.settled) this.#fail(publication, over, publication.sent ? 'unknown' : 'refused');
     this.#pending.clear();
     // An adapter may outlive this hub, which it must not keep.
     for (const [event, listener] of Object.entries(this.#listeners)) adapter.off?.(event, listener);
+    adapter.off?.('state', this.#standing.listener);
     // Nothing waits for it: a connection that is lost does not answer, and one that is closed has nothing to take back.
     attempt(() => adapter.unsubscribe?.(channel)).catch(() => undefined);
     await attempt(() => adapter.close?.()).catch((cause: unknown) => this.#report(cause));
@@ -180,7 +182,7 @@ export class Bus implements Wakeable {
     } else if (this.#parts.adapter.echo === false) {
       this.#pending.delete(n);
       this.#deliverHere(publication);
-    } else if (this.#state !== 'up') {
+    } else if (this.#standing.state !== 'up') {
       this.#fallBack(publication);
     } else {
       // Moved to the end: deadlines of echoes come after those of answers.
@@ -292,37 +294,13 @@ export class Bus implements Wakeable {
     else this.#take(publication);
   }
 
-  #subscribe(): undefined {
-    const { adapter, channel, clock } = this.#parts;
-    attempt(() => adapter.subscribe(channel)).then(
-      () => this.#onUp(),
-      (cause: unknown) => {
-        if (this.#closed) return;
-        this.#onError(cause);
-        clock.wakeAt(this.#retry, clock.now() + SUBSCRIBE_AGAIN_MS);
-      },
-    );
-  }
-
-  #onState(state: unknown, channel: unknown): void {
-    if (channel !== undefined && channel !== this.#parts.channel) return;
-    if (state === 'up') this.#onUp();
-    else if (state === 'down') this.#onDown();
-  }
-
-  #onUp(): void {
-    if (this.#closed || this.#state === 'up') return;
+  #onUp(again: boolean): void {
     // While it was down others may have published what never got here.
-    if (this.#everUp) this.#parts.host.tear();
-    this.#everUp = true;
-    this.#state = 'up';
+    if (again) this.#parts.host.tear();
     this.#saidInOutage.clear();
-    for (const { resolve } of this.#whenUp.splice(0)) resolve();
   }
 
   #onDown(): void {
-    if (this.#closed || this.#state !== 'up') return;
-    this.#state = 'down';
     this.#counters.outages += 1;
     this.#say(
       'BUS_DOWN',

@@ -1,8 +1,8 @@
 import { CountedIds } from '../counted-ids.js';
 import type { KnownPlaces } from './position-index.js';
 
-/** Two such generations hold more than the default limits let be kept; each place takes 24 bytes. */
-const PLACES_PER_GENERATION = 100_000;
+/** Older ones are found while their events are kept; each place takes 24 bytes. */
+const PLACES_PER_GENERATION = 50_000;
 
 /** Where events from the channel stand in this instance's send order, by the ids that their publishers gave them. */
 export class CountedPlaces implements KnownPlaces {

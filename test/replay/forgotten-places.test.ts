@@ -4,7 +4,7 @@ import { MemoryBus } from '../helpers/memory-bus.js';
 import { serveHub } from '../helpers/server.js';
 
 /** More than the instance remembers the places of. */
-const EVENTS = 200_100;
+const EVENTS = 100_100;
 
 it('finds an old id among what its user’s buffer keeps, when so much came from the channel that its place is forgotten', async () => {
   const bus = new MemoryBus();

@@ -1,6 +1,7 @@
 import { isRecord } from '../checks.js';
 import { type ClusterClient, type IORedisClient, isClient } from './ioredis-client.js';
 import type { Link, LinkEvents } from './link.js';
+import { onMessages } from './message-reader.js';
 import { slotKey } from './script.js';
 
 /** A connection to one node, which neither connects again nor subscribes again by itself. */
@@ -190,8 +191,8 @@ export class ClusterSubscriber implements Link {
         else this.#leave(seat);
       });
     }
-    seat.subscriber.on('message', (channel, text) => {
-      if (this.#isCurrent(seat)) this.#events?.message(String(channel), String(text));
+    onMessages(seat.subscriber, (channel, text) => {
+      if (this.#isCurrent(seat)) this.#events?.message(channel, text);
     });
     return seat;
   }

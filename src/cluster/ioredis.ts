@@ -4,6 +4,7 @@ import { ClusterSubscriber } from './cluster-subscriber.js';
 import { type ClusterClient, type IORedisClient, isClient, isCluster, isCorkable } from './ioredis-client.js';
 import type { LinkEvents, ReplicatedLink } from './link.js';
 import { constructorIn, loadOptional } from './load.js';
+import { onMessages } from './message-reader.js';
 import { type ClosableAdapter, RedisAdapter } from './redis-adapter.js';
 
 export type { IORedisClient } from './ioredis-client.js';
@@ -109,7 +110,7 @@ export function createIORedisAdapter(target: IORedisTarget): ClosableAdapter {
   const publisher = connect(target, PUBLISHING);
   const subscriber = isCluster(publisher)
     ? new ClusterSubscriber(publisher)
-    : new IORedisLink(connect(target, SUBSCRIBING));
+    : new SubscriberLink(connect(target, SUBSCRIBING));
   return new RedisAdapter(new IORedisLink(publisher), subscriber);
 }
 
@@ -140,7 +141,7 @@ class IORedisLink implements ReplicatedLink {
     return this.#client.status === 'ready';
   }
 
-  listen({ ready, lost, error, message }: LinkEvents): void {
+  listen({ ready, lost, error }: Omit<LinkEvents, 'message'>): void {
     const client = this.#client;
     client.on('ready', ready);
     client.on('close', lost);
@@ -152,7 +153,6 @@ class IORedisLink implements ReplicatedLink {
       if (!this.alive) lost();
       error(cause);
     });
-    client.on('message', (channel, text) => message(String(channel), String(text)));
     // It may have been opened long before anybody listens.
     if (this.alive) ready();
   }
@@ -231,6 +231,21 @@ class IORedisLink implements ReplicatedLink {
       this.#client.connect().catch(error);
     }, ONCE_MORE_MS);
     this.#onceMore.unref();
+  }
+}
+
+/** The connection that messages come from. */
+class SubscriberLink extends IORedisLink {
+  readonly #subscriber: IORedisClient;
+
+  constructor(client: IORedisClient) {
+    super(client);
+    this.#subscriber = client;
+  }
+
+  override listen(events: LinkEvents): void {
+    onMessages(this.#subscriber, events.message);
+    super.listen(events);
   }
 }
 

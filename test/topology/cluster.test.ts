@@ -1,5 +1,5 @@
-import { Cluster } from 'ioredis';
-import { Cluster as Cluster5 } from 'ioredis5';
+import { Cluster, Redis } from 'ioredis';
+import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5';
 import { describe, expect, it } from 'vitest';
 import { createIORedisAdapter, createRedisStreamAdapter } from '../../src/index.js';
 import { atEnd } from '../helpers/cleanup.js';
@@ -7,6 +7,7 @@ import { openStream, type StreamClient } from '../helpers/client.js';
 import { type ClusterNode, type RedisCluster, startCluster } from '../helpers/cluster.js';
 import { collect } from '../helpers/emitted.js';
 import { program } from '../helpers/programs.js';
+import { countReadByClient } from '../helpers/read-by-client.js';
 import { serveHub, type TestHub } from '../helpers/server.js';
 
 const redis = program('redis-server');
@@ -14,8 +15,8 @@ const CHANNEL = 'topology';
 const PATIENCE = { timeout: 40_000, interval: 20 };
 
 const clients = [
-  { version: 6, Client: Cluster },
-  { version: 5, Client: Cluster5 },
+  { version: 6, Client: Cluster, OfNode: Redis },
+  { version: 5, Client: Cluster5, OfNode: Redis5 },
 ];
 
 /** A hub whose client knows one node to begin with. */
@@ -38,8 +39,9 @@ const numbers = ({ events }: StreamClient): number[] => events.map(({ data }) =>
 const publish = ({ sse }: TestHub, more = {}) => sse.publishToUser('ann', { requestId: 'one', ...more });
 
 describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
-  describe.each(clients)('with ioredis $version', ({ Client }) => {
+  describe.each(clients)('with ioredis $version', ({ Client, OfNode }) => {
     it('delivers in one order to instances that were given different nodes', async () => {
+      const readByClient = countReadByClient(OfNode);
       const cluster = await startCluster();
       const hubs = await Promise.all([0, 1, 2].map((start) => hubAt(cluster, start, Client)));
       const streams = await Promise.all(hubs.map(({ url }) => openStream(`${url}/ann`)));
@@ -54,6 +56,8 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
         expect(errors).toEqual([]);
         expect(sse.stats().bus).toMatchObject({ state: 'up', received: 200, outages: 0, duplicates: 0 });
       }
+      // The first of each instance; the others were read at the sockets.
+      expect(readByClient()).toBe(3);
     });
 
     it('subscribes and keeps its numbers at the node that owns the channel, and nowhere else', async () => {

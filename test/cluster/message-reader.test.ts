@@ -26,6 +26,8 @@ describe.each(versions)('messages of a subscriber of ioredis $version', (version
   const isV6 = handshake.length > 0;
   const message = (channel: string, text: string) => pushed(version, channel, text);
   const long = 'é€😀'.repeat(20);
+  /** Part of an answer. */
+  const looksLikeOne = `*3\r\n${bulk('message')}${bulk('chan')}${bulk('inner')}`;
 
   /** What the client is asked in the order of the answers. */
   const asked = ({ subscriber }: Awaited<ReturnType<typeof fedSubscriber>>): Promise<unknown>[] => [
@@ -50,16 +52,16 @@ describe.each(versions)('messages of a subscriber of ioredis $version', (version
       ...(isV6
         ? [
             '-ERR unknown\r\n',
-            '%1\r\n+a\r\n*2\r\n#t\r\n,1.5\r\n',
+            `%2\r\n+a\r\n*2\r\n#t\r\n,1.5\r\n+b\r\n${looksLikeOne}`,
             message('chan', 'between'),
             '*3\r\n$-1\r\n*-1\r\n~2\r\n:-7\r\n(12345678901234567890\r\n',
+            message('other', 'amid'),
             '_\r\n',
             '=7\r\ntxt:abc\r\n',
-            message('other', 'amid'),
             '!9\r\nERR other\r\n',
             '*0\r\n',
           ]
-        : [`*2\r\n${bulk('pong')}${bulk('x')}`]),
+        : [`*2\r\n${bulk('pong')}${looksLikeOne}`]),
       `${push}3\r\n${bulk('unsubscribe')}${bulk('chan')}:2\r\n`,
       message('other', 'last'),
     ].join(''),
@@ -103,10 +105,17 @@ describe.each(versions)('messages of a subscriber of ioredis $version', (version
     expect(settled).toEqual(
       isV6
         ? [
-            ...[2, 'PONG', 3, 'ERR unknown', ['a', [1, '1.5']], [null, null, [-7, '12345678901234567890']]],
+            ...[
+              2,
+              'PONG',
+              3,
+              'ERR unknown',
+              ['a', [1, '1.5'], 'b', ['message', 'chan', 'inner']],
+              [null, null, [-7, '12345678901234567890']],
+            ],
             ...[null, 'abc', 'ERR other', [], 2],
           ]
-        : [2, ['pong', ''], 3, ['pong', 'x'], 2],
+        : [2, ['pong', ''], 3, ['pong', ['message', 'chan', 'inner']], 2],
     );
     for (let at = 1; at < stream.length; at += 1) {
       expect(await outcome((bytes) => [bytes.subarray(0, at), bytes.subarray(at)]), `cut at ${at}`).toEqual(whole);
@@ -210,10 +219,14 @@ describe.each(versions)('messages of a subscriber of ioredis $version', (version
   });
 
   it('leave the client’s time limit for its socket to it', async () => {
-    const fed = await subscribed(version, { options: { socketTimeout: 60_000 } });
-    fed.feed(Buffer.from(message('chan', 'a')));
+    const fed = await fedSubscriber(version, port, { options: { socketTimeout: 60_000 } });
+    atEnd(fed.end);
     const waiting = () => fed.subscriber.stream.listenerCount('data') - 1;
+    // It was asked before the adapter took the socket.
     expect(waiting()).toBe(0);
+    const done = fed.subscriber.subscribe('chan');
+    fed.feed(Buffer.from(`${push}3\r\n${bulk('subscribe')}${bulk('chan')}:1\r\n${message('chan', 'a')}`));
+    await done;
     const pong = fed.subscriber.ping();
     expect(waiting()).toBe(1);
     fed.feed(Buffer.from(message('chan', 'b')));

@@ -36,6 +36,13 @@ export interface BusParts {
 // A little less than the 5 s that are promised, for the clock's slots.
 const ANSWER_MS = 4800;
 const ECHO_MS = 2000;
+/** So many times an echo is waited for while others come: it may stand in line behind them. */
+const MAX_ECHO_WAITS = 5;
+/**
+ * A publish that leaves so many others on their way resolves not before it came back: who awaits each does not run further
+ * ahead of what this process reads, which Redis would have to keep, and ends the subscription of whoever lets too much pile up.
+ */
+const MAX_AHEAD = 1000;
 const NUMBER_AT = '{"v":1,"n":"'.length;
 
 /**
@@ -57,6 +64,9 @@ export class Bus implements Wakeable {
   readonly #standing: Standing;
   #closed = false;
   #publishes = 0;
+  #sent = 0;
+  /** Of the newest publish that came back. */
+  #echoed = 0;
   #saidInOutage = new Set<string>();
   #look: NodeJS.Immediate | undefined;
   readonly #listeners = {
@@ -100,7 +110,8 @@ export class Bus implements Wakeable {
   /** Publishes when it is its turn: after all that was published before it. */
   publish(outgoing: Outgoing): Promise<PublishResult> {
     const { n, before, holdBack = false } = outgoing;
-    const publication = new Publication(outgoing, this.#parts.clock.now() + ANSWER_MS);
+    this.#sent += 1;
+    const publication = new Publication(outgoing, this.#sent, this.#parts.clock.now() + ANSWER_MS);
     this.#pending.set(n, publication);
     this.#wakeFor(publication);
     if (before === undefined && !holdBack && this.#lane.idle) {
@@ -131,8 +142,10 @@ export class Bus implements Wakeable {
     clearImmediate(this.#look);
     const over = new SSEKifyError('SHUTDOWN', 'the hub was shut down.');
     this.#standing.close(over);
-    for (const publication of this.#pending.values())
-      if (!publication.settled) this.#fail(publication, over, publication.sent ? 'unknown' : 'refused');
+    for (const publication of this.#pending.values()) {
+      if (publication.taken) publication.succeed();
+      else if (!publication.settled) this.#fail(publication, over, publication.sent ? 'unknown' : 'refused');
+    }
     this.#pending.clear();
     // An adapter may outlive this hub, which it must not keep.
     for (const [event, listener] of Object.entries(this.#listeners)) adapter.off?.(event, listener);
@@ -157,11 +170,30 @@ export class Bus implements Wakeable {
   #expire(now: number): void {
     let next = Number.POSITIVE_INFINITY;
     for (const publication of this.#pending.values()) {
+      if (publication.deadline <= now) this.#onDeadline(publication, now);
       if (publication.deadline > now) next = Math.min(next, publication.deadline);
-      else if (publication.taken) this.#missEcho(publication);
-      else this.#fail(publication, new Error(`no answer in ${ANSWER_MS} ms`), publication.sent ? 'unknown' : 'refused');
     }
     if (next !== Number.POSITIVE_INFINITY) this.#parts.clock.wakeAt(this, next);
+  }
+
+  #onDeadline(publication: Publication, now: number): void {
+    if (!publication.taken) {
+      const outcome = publication.sent ? 'unknown' : 'refused';
+      this.#fail(publication, new Error(`no answer in ${ANSWER_MS} ms`), outcome);
+      return;
+    }
+    publication.succeed();
+    // What was published later comes later.
+    const isPassed = publication.order < this.#echoed;
+    const isQuiet = publication.heard === this.#counters.received;
+    if (isPassed || isQuiet || publication.waits > MAX_ECHO_WAITS) this.#missEcho(publication);
+    else this.#awaitEcho(publication, now);
+  }
+
+  #awaitEcho(publication: Publication, now: number): void {
+    publication.heard = this.#counters.received;
+    publication.waits += 1;
+    publication.deadline = now + ECHO_MS;
   }
 
   #send(publication: Publication): Promise<void> {
@@ -188,8 +220,11 @@ export class Bus implements Wakeable {
       // Moved to the end: deadlines of echoes come after those of answers.
       this.#pending.delete(n);
       this.#pending.set(n, publication);
-      publication.deadline = this.#parts.clock.now() + ECHO_MS;
+      const now = this.#parts.clock.now();
+      const inTime = publication.deadline >= now + ECHO_MS;
+      this.#awaitEcho(publication, now);
       this.#wakeFor(publication);
+      if (inTime && this.#pending.size > MAX_AHEAD) return;
     }
     publication.succeed();
   }
@@ -290,8 +325,11 @@ export class Bus implements Wakeable {
     host.heard(received, message);
     if (publication === undefined) return;
     publication.echoed = true;
-    if (publication.taken) this.#pending.delete(publication.outgoing.n);
-    else this.#take(publication);
+    this.#echoed = Math.max(this.#echoed, publication.order);
+    if (publication.taken) {
+      this.#pending.delete(publication.outgoing.n);
+      publication.succeed();
+    } else this.#take(publication);
   }
 
   #onUp(again: boolean): void {
@@ -307,7 +345,11 @@ export class Bus implements Wakeable {
       'the subscription to the channel was lost; events of other instances are missing until it is back.',
       undefined,
     );
-    for (const publication of this.#pending.values()) if (publication.taken) this.#fallBack(publication);
+    for (const publication of this.#pending.values()) {
+      if (!publication.taken) continue;
+      this.#fallBack(publication);
+      publication.succeed();
+    }
   }
 
   #onError(cause: unknown): void {

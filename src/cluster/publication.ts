@@ -30,6 +30,8 @@ export interface Outgoing {
 /** One publish on its way: to the channel, and back from it. */
 export class Publication {
   readonly outgoing: Outgoing;
+  /** Its place among all that were published here. */
+  readonly order: number;
   /** When the channel must have answered, on the clock's time; later, when the echo must have come. */
   deadline: number;
   /** It left for the channel. */
@@ -38,6 +40,10 @@ export class Publication {
   taken = false;
   /** It came back. */
   echoed = false;
+  /** Messages that had been received when its echo was last waited for. */
+  heard = 0;
+  /** How many times it was. */
+  waits = 0;
   /** Connections here that got it. */
   delivered = 0;
   /** The caller has its answer. */
@@ -46,8 +52,9 @@ export class Publication {
   #resolve: (result: PublishResult) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
 
-  constructor(outgoing: Outgoing, deadline: number) {
+  constructor(outgoing: Outgoing, order: number, deadline: number) {
     this.outgoing = outgoing;
+    this.order = order;
     this.deadline = deadline;
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;

@@ -5,6 +5,7 @@ import type { WireEvent } from '../wire/frame.js';
 import { type BusStats, NOTHING_COUNTED } from './bus-stats.js';
 import { type Command, EnvelopeReader, type Received } from './envelope.js';
 import { Lane } from './lane.js';
+import { Outage } from './outage.js';
 import { type Outgoing, Publication } from './publication.js';
 import { Recent } from './recent.js';
 import type { RedisLike } from './redis-like.js';
@@ -67,7 +68,7 @@ export class Bus implements Wakeable {
   #sent = 0;
   /** Of the newest publish that came back. */
   #echoed = 0;
-  #saidInOutage = new Set<string>();
+  readonly #outage: Outage;
   #look: NodeJS.Immediate | undefined;
   readonly #listeners = {
     message: (channel: unknown, message: unknown) => this.#onMessage(channel, message),
@@ -77,6 +78,7 @@ export class Bus implements Wakeable {
   constructor(parts: BusParts) {
     this.#parts = parts;
     this.#reader = new EnvelopeReader(parts.maxPayloadBytes);
+    this.#outage = new Outage('channel', (error) => parts.host.error(error));
     this.#recent = new Recent(() => parts.clock.now());
     this.#ownBeginning = `{"v":1,"n":"${parts.instanceId}-`;
     const { adapter, channel, clock } = parts;
@@ -88,7 +90,7 @@ export class Bus implements Wakeable {
       clock,
       up: (again) => this.#onUp(again),
       down: () => this.#onDown(),
-      failed: (cause) => this.#report(cause),
+      failed: (cause) => this.#outage.failed(cause),
     });
     void this.#standing.subscribe();
   }
@@ -152,7 +154,7 @@ export class Bus implements Wakeable {
     adapter.off?.('state', this.#standing.listener);
     // Nothing waits for it: a connection that is lost does not answer, and one that is closed has nothing to take back.
     attempt(() => adapter.unsubscribe?.(channel)).catch(() => undefined);
-    await attempt(() => adapter.close?.()).catch((cause: unknown) => this.#report(cause));
+    await attempt(() => adapter.close?.()).catch((cause: unknown) => this.#outage.failed(cause));
   }
 
   wake(): undefined {
@@ -253,7 +255,7 @@ export class Bus implements Wakeable {
 
   #missEcho(publication: Publication): void {
     this.#fallBack(publication);
-    this.#say('ECHO_LOST', 'a published event did not come back from the channel; it was delivered here.', undefined);
+    this.#outage.warn('ECHO_LOST', 'a published event did not come back from the channel; it was delivered here.');
   }
 
   /** Delivers here what the channel did not bring back, once. */
@@ -335,15 +337,14 @@ export class Bus implements Wakeable {
   #onUp(again: boolean): void {
     // While it was down others may have published what never got here.
     if (again) this.#parts.host.tear();
-    this.#saidInOutage.clear();
+    this.#outage.over();
   }
 
   #onDown(): void {
     this.#counters.outages += 1;
-    this.#say(
+    this.#outage.warn(
       'BUS_DOWN',
       'the subscription to the channel was lost; events of other instances are missing until it is back.',
-      undefined,
     );
     for (const publication of this.#pending.values()) {
       if (!publication.taken) continue;
@@ -353,19 +354,7 @@ export class Bus implements Wakeable {
   }
 
   #onError(cause: unknown): void {
-    if (!this.#closed) this.#report(cause);
-  }
-
-  #report(cause: unknown): void {
-    const why = cause instanceof Error && cause.message !== '' ? cause.message : String(cause);
-    this.#say('BUS_ERROR', `the channel's client reported: ${why}`, cause);
-  }
-
-  /** Reports, each thing once until the channel is back: a client that reconnects repeats itself. */
-  #say(code: 'BUS_ERROR' | 'BUS_DOWN' | 'ECHO_LOST', message: string, cause: unknown): void {
-    if (this.#saidInOutage.has(message)) return;
-    if (this.#saidInOutage.size < 100) this.#saidInOutage.add(message);
-    this.#parts.host.error(new SSEKifyError(code, message, cause === undefined ? { level: 'warn' } : { cause }));
+    if (!this.#closed) this.#outage.failed(cause);
   }
 }
 

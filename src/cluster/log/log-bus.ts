@@ -4,6 +4,7 @@ import { BEGINNING, parseStreamId, type StreamId } from '../../wire/stream-id.js
 import { type BusStats, NOTHING_COUNTED } from '../bus-stats.js';
 import { Gate } from '../gate.js';
 import type { ReplicatedLink } from '../link.js';
+import { Outage } from '../outage.js';
 import { Answers } from './answers.js';
 import type { LogEntry } from './entry.js';
 import { logKeys } from './keys.js';
@@ -83,13 +84,14 @@ export class LogBus implements Wakeable {
   /** Ticks that were due since one was sent that is not answered. */
   #unanswered: number | undefined;
   entriesRead = 0;
-  readonly #said = new Set<string>();
+  readonly #outage: Outage;
   #whenUp: { resolve: () => void; reject: (error: SSEKifyError) => void }[] = [];
 
   constructor(source: LogSource, channel: string, clock: Clock, host: LogBusHost) {
     this.#source = source;
     this.#host = host;
     this.#clock = clock;
+    this.#outage = new Outage('log', (error) => host.error(error));
     this.#answers = new Answers(clock);
     this.keys = logKeys(channel);
     this.#link = source.open();
@@ -266,7 +268,7 @@ export class LogBus implements Wakeable {
   #lookIfUp(): void {
     if (this.#closed || this.#state === 'up' || !this.#followed || !this.#gate.isOpen) return;
     this.#state = 'up';
-    this.#said.clear();
+    this.#outage.over();
     for (const { resolve } of this.#whenUp.splice(0)) resolve();
   }
 
@@ -274,20 +276,11 @@ export class LogBus implements Wakeable {
     if (this.#closed || this.#state !== 'up') return;
     this.#state = 'down';
     this.#counters.outages += 1;
-    this.#say('BUS_DOWN', `${why}; clients wait for what is published until it is back.`, undefined);
+    this.#outage.warn('BUS_DOWN', `${why}; clients wait for what is published until it is back.`);
   }
 
   #onError(cause: unknown): void {
-    if (this.#closed) return;
-    const why = cause instanceof Error && cause.message !== '' ? cause.message : String(cause);
-    this.#say('BUS_ERROR', `the log's client reported: ${why}`, cause);
-  }
-
-  /** Reports, each thing once until the log is back: a client that reconnects repeats itself. */
-  #say(code: 'BUS_ERROR' | 'BUS_DOWN', message: string, cause: unknown): void {
-    if (this.#said.has(message)) return;
-    if (this.#said.size < 100) this.#said.add(message);
-    this.#host.error(new SSEKifyError(code, message, cause === undefined ? { level: 'warn' } : { cause }));
+    if (!this.#closed) this.#outage.failed(cause);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Clock, Wakeable } from '../delivery/clock.js';
 import type { SSEKifyError } from '../errors.js';
 import type { BusStats } from './bus-stats.js';
 import type { RedisLike } from './redis-like.js';
+import { Waiters } from './waiters.js';
 
 /** What a channel's standing has to work with, and whom it tells. */
 export interface StandingParts {
@@ -25,7 +26,7 @@ export class Standing implements Wakeable {
   #state: Exclude<BusStats['state'], 'none'> = 'connecting';
   #everUp = false;
   #closed = false;
-  #waiting: { resolve: () => void; reject: (error: SSEKifyError) => void }[] = [];
+  readonly #waiters = new Waiters();
 
   constructor(parts: StandingParts) {
     this.#parts = parts;
@@ -46,7 +47,7 @@ export class Standing implements Wakeable {
   /** Resolves when it stands. */
   ready(): Promise<void> {
     if (this.#state === 'up') return Promise.resolve();
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    return this.#waiters.add();
   }
 
   async subscribe(): Promise<void> {
@@ -69,7 +70,7 @@ export class Standing implements Wakeable {
   close(error: SSEKifyError): void {
     this.#closed = true;
     this.#parts.clock.cancel(this);
-    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    this.#waiters.reject(error);
   }
 
   #rise(): void {
@@ -78,7 +79,7 @@ export class Standing implements Wakeable {
     this.#everUp = true;
     this.#state = 'up';
     this.#parts.up(again);
-    for (const { resolve } of this.#waiting.splice(0)) resolve();
+    this.#waiters.resolve();
   }
 
   #fall(): void {

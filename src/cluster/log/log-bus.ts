@@ -5,6 +5,7 @@ import { type BusStats, NOTHING_COUNTED } from '../bus-stats.js';
 import { Gate } from '../gate.js';
 import type { ReplicatedLink } from '../link.js';
 import { Outage } from '../outage.js';
+import { Waiters } from '../waiters.js';
 import { Answers } from './answers.js';
 import type { LogEntry } from './entry.js';
 import { logKeys } from './keys.js';
@@ -85,7 +86,7 @@ export class LogBus implements Wakeable {
   #unanswered: number | undefined;
   entriesRead = 0;
   readonly #outage: Outage;
-  #whenUp: { resolve: () => void; reject: (error: SSEKifyError) => void }[] = [];
+  readonly #whenUp = new Waiters();
 
   constructor(source: LogSource, channel: string, clock: Clock, host: LogBusHost) {
     this.#source = source;
@@ -127,7 +128,7 @@ export class LogBus implements Wakeable {
 
   ready(): Promise<void> {
     if (this.#state === 'up') return Promise.resolve();
-    return new Promise((resolve, reject) => this.#whenUp.push({ resolve, reject }));
+    return this.#whenUp.add();
   }
 
   /** Appends an event. Rejects when the log did not take it, or did not say so in time. */
@@ -163,7 +164,7 @@ export class LogBus implements Wakeable {
     if (this.#closed) return;
     this.#closed = true;
     const over = new SSEKifyError('SHUTDOWN', 'the hub was shut down.');
-    for (const { reject } of this.#whenUp.splice(0)) reject(over);
+    this.#whenUp.reject(over);
     this.#clock.cancel(this);
     this.#answers.end(over);
     this.#source.release(this.#link);
@@ -269,7 +270,7 @@ export class LogBus implements Wakeable {
     if (this.#closed || this.#state === 'up' || !this.#followed || !this.#gate.isOpen) return;
     this.#state = 'up';
     this.#outage.over();
-    for (const { resolve } of this.#whenUp.splice(0)) resolve();
+    this.#whenUp.resolve();
   }
 
   #down(why: string): void {

@@ -5,6 +5,7 @@ import type { WireEvent } from '../wire/frame.js';
 import type { Bus, BusHost } from './bus.js';
 import { type Command, commandEnvelope, dataField, dataFieldAround, eventHead, isWholeJson } from './envelope.js';
 import { Numbers, type NumbersParts } from './numbers.js';
+import { headroomAfter, MAX_PREDICTIONS } from './prediction.js';
 import type { NumberedPublish, NumberedResult, RedisLike } from './redis-like.js';
 
 /** What a publisher has to work with. */
@@ -23,9 +24,6 @@ type NumberedDraft = Draft & { ticket: SeqTicket };
 
 const hasKey = (draft: Draft): draft is NumberedDraft => draft.ticket !== undefined;
 
-const MAX_PREDICTIONS = 12;
-/** Predictions that fail before numbers are left out, so that whoever is always a little late gets one too. */
-const EXACT_PREDICTIONS = 3;
 /** A number as Redis writes it, of those that are believed. */
 const NUMBER = /^(?:0|[1-9]\d{0,14})$/;
 
@@ -157,7 +155,7 @@ export class Publisher {
             return this.#numbers.took(ticket, result.seq);
           }
           fixed = over();
-          if (!fixed) predict(result.seq + (tries < EXACT_PREDICTIONS ? 0 : 2 ** (tries - EXACT_PREDICTIONS)));
+          if (!fixed) predict(result.seq + headroomAfter(tries));
         }
         throw new Error(`other publishers took ${MAX_PREDICTIONS} numbers of the key in the meantime`);
       },

@@ -5,6 +5,7 @@ import type { PublishResult, Scope } from '../../types.js';
 import { type Command, commandEnvelope, dataField, dataFieldAround, eventHead, isWholeJson } from '../envelope.js';
 import { Lane } from '../lane.js';
 import { type NumberSettings, Numbers } from '../numbers.js';
+import { headroomAfter, MAX_PREDICTIONS } from '../prediction.js';
 import type { Append, Appended, LogBus } from './log-bus.js';
 
 /** What it has to work with. */
@@ -17,8 +18,6 @@ export interface LogPublisherParts {
   /** Numbers are counted in memory only. */
   memoryOnly: boolean;
 }
-
-const MAX_PREDICTIONS = 12;
 
 /** Makes envelopes of events and appends them to the log in call order, each with the number its key is due. */
 export class LogPublisher {
@@ -68,7 +67,7 @@ export class LogPublisher {
     return this.#inTurn(async () => {
       // The text needs its number first: it is predicted, and Redis appends only if the prediction holds.
       let expected = stamper.nextNumber(ticket.key);
-      for (let tries = 0; tries < MAX_PREDICTIONS; tries += 1) {
+      for (let tries = 1; tries <= MAX_PREDICTIONS; tries += 1) {
         const before = head(draft.render(expected).text, json);
         const appended = await this.#append({
           before,
@@ -80,7 +79,7 @@ export class LogPublisher {
           took(appended.seq);
           return appended;
         }
-        expected = (appended.seq ?? expected) + (tries < 3 ? 0 : 2 ** (tries - 3));
+        expected = (appended.seq ?? expected) + headroomAfter(tries);
       }
       throw refused(
         `other publishers took ${MAX_PREDICTIONS} numbers of the key in the meantime`,

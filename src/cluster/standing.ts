@@ -51,9 +51,9 @@ export class Standing implements Wakeable {
   }
 
   async subscribe(): Promise<void> {
-    const { adapter, channel, clock, failed } = this.#parts;
+    const { clock, failed } = this.#parts;
     try {
-      await adapter.subscribe(channel);
+      await this.#ask();
       this.#rise();
     } catch (cause) {
       if (this.#closed) return;
@@ -71,6 +71,11 @@ export class Standing implements Wakeable {
     this.#closed = true;
     this.#parts.clock.cancel(this);
     this.#waiters.reject(error);
+  }
+
+  /** What is thrown at once rejects: who makes a hub cannot listen to it before it is made. */
+  async #ask(): Promise<void> {
+    await this.#parts.adapter.subscribe(this.#parts.channel);
   }
 
   #rise(): void {

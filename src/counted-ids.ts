@@ -5,6 +5,7 @@ const MAX_DIGITS = 15;
 const ZERO = 48;
 const NINE = 57;
 const DASH = 45;
+const ORIGIN = /^[a-z0-9]{10}$/;
 
 /** The ids of one origin with what was noted of them, by ascending counter. */
 class Run<Value> {
@@ -124,9 +125,10 @@ function readBeginning(id: string): boolean {
   const from = dash - ORIGIN_LENGTH;
   if (from < 2 || id.charCodeAt(from - 1) !== DASH) return false;
   const time = digits(id, 0, from - 1);
-  if (time < 0) return false;
+  const origin = id.slice(from, dash);
+  if (time < 0 || !ORIGIN.test(origin)) return false;
   last.time = time;
-  last.origin = id.slice(from, dash);
+  last.origin = origin;
   last.beginning = `${time}-${last.origin}-`;
   return true;
 }

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { openStream, type StreamClient } from '../helpers/client.js';
+import { MemoryBus } from '../helpers/memory-bus.js';
 import { serveHub } from '../helpers/server.js';
 import { randomFrom } from '../helpers/stall.js';
 
@@ -126,4 +127,20 @@ it('loses nothing for a client when its id was given to another event as well', 
   const late = await openStream(`${url}/ann`, { lastEventId: id });
   await late.received(4);
   expect(seen(late)).toEqual(['server:gap', '2', '3', '4']);
+});
+
+it('gives ids that look like automatic ones, but are not ASCII, as they are', async () => {
+  const { sse, url } = await serveHub({ hub: { redis: new MemoryBus().adapter() } });
+  await sse.ready();
+  const live = await openStream(`${url}/ann`);
+  const given = Array.from(
+    { length: 8 },
+    (_, n) => `5-${n % 2 === 0 ? 'é' : '日'.repeat(5)}`.padEnd(12, 'é') + `-${n}`,
+  );
+  for (const id of given) await sse.publishToUser('ann', { id }, { id });
+  await live.received(8);
+  expect(ids(live)).toEqual(given);
+  const again = await openStream(`${url}/ann`, { lastEventId: given[0] ?? '' });
+  await again.received(7);
+  expect(ids(again)).toEqual(given.slice(1));
 });

@@ -8,23 +8,31 @@ const LOOK_AT_CLOCK_EVERY = 64;
 /** Numbers of publishes, and ids that are not counted, with the scope they were for; with several scopes where one id was for more than one. */
 class Generation {
   readonly numbers = new Set<string>();
-  readonly ids = new Map<string, Scope | Scope[]>();
+  readonly ids = new Map<string, Scope | Set<string>>();
+  #size = 0;
 
+  /** Events and commands: an id counts once for each of its scopes. */
   get size(): number {
-    return this.numbers.size + this.ids.size;
+    return this.#size;
   }
 
   hasId(id: string, scope: Scope): boolean {
     const known = this.ids.get(id);
     if (known === undefined) return false;
-    return Array.isArray(known) ? known.some((each) => isSame(each, scope)) : isSame(known, scope);
+    return known instanceof Set ? known.has(keyOf(scope)) : isSame(known, scope);
   }
 
   addId(id: string, scope: Scope): void {
+    this.#size += 1;
     const known = this.ids.get(id);
     if (known === undefined) this.ids.set(id, scope);
-    else if (Array.isArray(known)) known.push(scope);
-    else this.ids.set(id, [known, scope]);
+    else if (known instanceof Set) known.add(keyOf(scope));
+    else this.ids.set(id, new Set([keyOf(known), keyOf(scope)]));
+  }
+
+  addNumber(n: string): void {
+    this.#size += 1;
+    this.numbers.add(n);
   }
 }
 
@@ -71,7 +79,7 @@ export class Recent {
 
   #remember(n: string | undefined, scope: Scope | undefined, id: string | undefined): void {
     if (scope !== undefined && id) this.#young.addId(id, scope);
-    else if (n !== undefined) this.#young.numbers.add(n);
+    else if (n !== undefined) this.#young.addNumber(n);
     this.#count();
   }
 
@@ -91,3 +99,4 @@ export class Recent {
 }
 
 const isSame = (one: Scope, other: Scope) => one === other || (one.kind === other.kind && one.name === other.name);
+const keyOf = ({ kind, name = '' }: Scope) => `${kind} ${name}`;

@@ -34,6 +34,8 @@ class Run<Value> {
 /** All of one origin: an instance, up to its restart. */
 class Origin<Value> {
   highest = -1;
+  /** The highest counter of those that are forgotten. */
+  forgotten = -1;
   young = new Run<Value>();
   old: Run<Value> | undefined;
 }
@@ -74,15 +76,16 @@ export class CountedIds<Value> {
     return young.get(last.time, last.counter) ?? old?.get(last.time, last.counter);
   }
 
-  /** Whether an id, of which nothing is known now, may have been noted once. */
-  mayHaveHad(id: string): boolean {
-    return this.#read(id) && this.#origin !== undefined && last.counter <= this.#origin.highest;
+  /** Whether something may have been noted of an id, and forgotten. */
+  mayHaveForgotten(id: string): boolean {
+    return this.#read(id) && this.#origin !== undefined && last.counter <= this.#origin.forgotten;
   }
 
   /** Forgets what was noted before the last time this was called. */
   age(): void {
     this.#size = 0;
     for (const origin of this.#origins.values()) {
+      origin.forgotten = origin.old?.counters.at(-1) ?? origin.forgotten;
       origin.old = origin.young.values.length === 0 ? undefined : origin.young;
       origin.young = new Run();
     }

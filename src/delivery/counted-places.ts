@@ -19,6 +19,6 @@ export class CountedPlaces implements KnownPlaces {
   }
 
   mayHaveForgotten(id: string): boolean {
-    return this.#orders.mayHaveHad(id);
+    return this.#orders.mayHaveForgotten(id);
   }
 }

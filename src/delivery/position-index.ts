@@ -59,7 +59,7 @@ export class PositionIndex {
     const known = this.#orders.get(id);
     if (known === undefined) {
       // An event whose own place the id tells has no entry, and may be gone: it counts as one that was forgotten.
-      const again = this.#forgotten.has(id) || this.placeOf(id) !== undefined;
+      const again = this.#forgotten.has(id) || this.placeOf(id) !== undefined || this.mayHaveForgotten(id);
       this.#orders.set(id, again ? { orders: new Set([order]), forgotten: true } : order);
     } else if (typeof known === 'number') {
       this.#orders.set(id, { orders: new Set([known, order]), forgotten: false });

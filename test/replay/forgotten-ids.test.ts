@@ -1,0 +1,55 @@
+import { expect, it } from 'vitest';
+import { Clock } from '../../src/delivery/clock.js';
+import { Replay, type ReplayLimits } from '../../src/delivery/replay.js';
+import { EVERYONE, type Scope, userScope } from '../../src/delivery/scope.js';
+import { EventIds } from '../../src/event-ids.js';
+
+/** More than the instance remembers the places of. */
+const EVENTS = 100_100;
+const ANN = userScope('ann');
+const BEN = userScope('ben');
+const CAL = userScope('cal');
+
+/** The history of an instance on a channel. */
+function history(limits: Partial<ReplayLimits> = {}) {
+  let order = 0;
+  const ids = new EventIds({
+    source: 'channel',
+    instanceId: 'zzzzzzzzzz',
+    frameIdPolicy: 'timestamp',
+    newId: () => undefined,
+    order: () => order,
+  });
+  const replay = new Replay(
+    { maxItems: () => 20, maxScopes: 1000, maxBytes: 1_000_000, ttlMs: 0, ...limits },
+    new Clock(),
+    ids.places,
+  );
+  const send = (scope: Scope, id = `5-aaaaaaaaaa-${order + 1}`) => {
+    order += 1;
+    replay.record(scope, ids.encode({ id, text: 'x' }, order));
+    return id;
+  };
+  const sendMany = () => {
+    for (let n = 0; n < EVENTS; n += 1) send(CAL);
+  };
+  /** What is given to who comes back with the id. */
+  const missed = (id: string, ...scopes: Scope[]) => {
+    const position = replay.positionOf(id, [EVERYONE, ...scopes]);
+    if (position === undefined) return 'unknown';
+    const { frames, lostUpTo } = replay.since(position, [EVERYONE, ...scopes]);
+    return lostUpTo > position ? 'evicted' : frames.map((frame) => frame.id);
+  };
+  return { send, sendMany, missed };
+}
+
+it('does not take an id that comes again for a new one when its first place is forgotten', () => {
+  const { send, sendMany, missed } = history();
+  const [first, next] = [send(ANN), send(ANN)];
+  sendMany();
+  send(BEN, first);
+  const last = send(BEN);
+  expect(missed(first, ANN)).toEqual([next]);
+  expect(missed(first, BEN)).toEqual([last]);
+  expect(missed(first, CAL)).toBe('unknown');
+});

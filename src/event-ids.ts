@@ -62,7 +62,11 @@ export class EventIds {
   get places(): KnownPlaces | undefined {
     const placed = this.#placed;
     if (placed === undefined) return this.#counted;
-    return { placeOf: (id) => placed.placeOf(id, this.#parts.order()), mayHaveForgotten: () => false };
+    return {
+      placeOf: (id) => placed.placeOf(id, this.#parts.order()),
+      forgets: false,
+      mayHaveForgotten: () => false,
+    };
   }
 
   /** Encodes the event at a place. */

@@ -6,6 +6,7 @@ const PLACES_PER_GENERATION = 50_000;
 
 /** Where events from the channel stand in this instance's send order, by the ids that their publishers gave them. */
 export class CountedPlaces implements KnownPlaces {
+  readonly forgets = true;
   readonly #orders = new CountedIds<number>();
 
   /** @returns whether the id, which no event before had, tells the place from now on */

@@ -16,6 +16,8 @@ export interface Places {
 export interface KnownPlaces {
   /** The place in the send order that an id stands for; `undefined` for an id that is not such a one, or is forgotten. */
   placeOf(id: string): number | undefined;
+  /** Whether it forgets places in time. */
+  readonly forgets: boolean;
   /** Whether an id may have had a place here that is forgotten. */
   mayHaveForgotten(id: string): boolean;
 }
@@ -35,6 +37,11 @@ export class PositionIndex {
 
   placeOf(id: string): number | undefined {
     return this.#known?.placeOf(id);
+  }
+
+  /** Whether the place of a frame may once be known by nothing but its id. */
+  get forgets(): boolean {
+    return this.#known?.forgets === true;
   }
 
   /** Whether an id that is not found may be that of an event which is still kept. */

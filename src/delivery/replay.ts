@@ -200,9 +200,12 @@ export class Replay implements Wakeable {
 
   /** Loses the oldest frame; its id stays known as the scope's newest loss. */
   #evictOldest(buffer: RecentBuffer): void {
+    if (buffer.length === 1 && buffer !== this.#everyone) {
+      this.#drop(buffer);
+      return;
+    }
     const frame = buffer.shift();
     if (frame !== undefined) this.#lose(frame, buffer);
-    if (buffer.length === 0 && buffer !== this.#everyone) this.#drop(buffer);
   }
 
   #empty(buffer: RecentBuffer): void {
@@ -216,10 +219,19 @@ export class Replay implements Wakeable {
     this.#unlink(buffer);
     buffer.dropped = true;
     this.#buffers[scope.kind].delete(scope.name);
+    // A quiet user's client comes back with this one, however much was sent to others since.
+    const lastId = this.#index.forgets ? newestId(buffer) : undefined;
     for (let frame = buffer.shift(); frame !== undefined; frame = buffer.shift()) {
       this.#lose(frame, buffer);
     }
+    buffer.lostId = lastId ?? buffer.lostId;
     const forgotten = this.#dormant[scope.kind].remember(scope.name, buffer.loss);
     if (forgotten !== undefined) this.#index.remove(forgotten.id, forgotten.order, forgotten.unique);
   }
+}
+
+/** The id of the newest frame, without the frame: what is joined is copied before it is cut. */
+function newestId(buffer: RecentBuffer): string | undefined {
+  for (const { id } of buffer.newestFirst()) return id === undefined ? id : ` ${id}`.slice(1);
+  return undefined;
 }

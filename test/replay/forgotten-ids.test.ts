@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Clock } from '../../src/delivery/clock.js';
 import { Replay, type ReplayLimits } from '../../src/delivery/replay.js';
-import { EVERYONE, type Scope, userScope } from '../../src/delivery/scope.js';
+import { EVERYONE, roomScope, type Scope, userScope } from '../../src/delivery/scope.js';
 import { EventIds } from '../../src/event-ids.js';
 
 /** More than the instance remembers the places of. */
@@ -52,4 +52,29 @@ it('does not take an id that comes again for a new one when its first place is f
   expect(missed(first, ANN)).toEqual([next]);
   expect(missed(first, BEN)).toEqual([last]);
   expect(missed(first, CAL)).toBe('unknown');
+});
+
+it.each([
+  ['for others that were used more', { maxScopes: 1 }],
+  ['for its bytes', { maxBytes: 40 }],
+  ['since nothing is kept', { maxItems: () => 0 }],
+] as const)('knows the place of a quiet user whose buffer went %s, however much was sent since', (_, limits) => {
+  const { send, sendMany, missed } = history(limits);
+  const earlier = send(ANN);
+  const [last, lastOfRoom] = [send(ANN), send(roomScope('a'))];
+  sendMany();
+  expect(missed(last, ANN)).toEqual([]);
+  expect(missed(lastOfRoom, roomScope('a'))).toEqual([]);
+  expect(missed(earlier, ANN)).toBe('unknown');
+  expect(missed(last, BEN)).toBe('unknown');
+  send(ANN);
+  expect(missed(last, ANN)).not.toEqual([]);
+});
+
+it('knows the place of a quiet user whose buffer of many events went', () => {
+  const { send, sendMany, missed } = history({ maxScopes: 1 });
+  const sent = Array.from({ length: 12 }, () => send(ANN));
+  sendMany();
+  expect(missed(sent.at(-1) ?? '', ANN)).toEqual([]);
+  expect(missed(sent.at(-2) ?? '', ANN)).toBe('unknown');
 });

@@ -38,7 +38,7 @@ export interface BusParts {
 const ANSWER_MS = 4800;
 const ECHO_MS = 2000;
 /** So many times an echo is waited for while others come: it may stand in line behind them. */
-const MAX_ECHO_WAITS = 5;
+const MAX_ECHO_WAITS = 2;
 /**
  * A publish that leaves so many others on their way resolves not before it came back: who awaits each does not run further
  * ahead of what this process reads, which Redis would have to keep, and ends the subscription of whoever lets too much pile up.

@@ -13,7 +13,7 @@ export interface Flushable {
 /** Makes the bytes of a list of frames, once for all neighbours that got the same ones. */
 export type Joiner = (frames: Frames) => Chunk;
 
-const SLICE_MS = 6;
+const SLICE_MS = 4;
 const LOOK_AT_TIME_EVERY = 8;
 
 function sameFrames(a: Frames, b: Frames): boolean {

@@ -53,11 +53,11 @@ async function othersFor(ms: number, channel: HeldChannel): Promise<void> {
   }
 }
 
-it('waits for an echo that stands in line behind messages of others, but no longer than twelve seconds', async () => {
+it('waits for an echo that stands in line behind messages of others, but no longer than six seconds', async () => {
   const late = async () => {
     const { channel, sse, errors, ann, said } = await instance();
     await sse.publishToUser('ann', 1);
-    await othersFor(4500, channel);
+    await othersFor(3000, channel);
     expect(said()).toEqual([]);
     expect(sse.stats().bus).toMatchObject({ pending: 1, fallbacks: 0 });
     channel.arrive(channel.held[0]);
@@ -68,7 +68,7 @@ it('waits for an echo that stands in line behind messages of others, but no long
   const lost = async () => {
     const { channel, sse, errors, ann, said } = await instance();
     await sse.publishToUser('ann', 1);
-    await othersFor(13_000, channel);
+    await othersFor(6500, channel);
     await ann.received(1);
     channel.arrive(channel.held[0]);
     expect(said()).toEqual(['1']);
@@ -84,7 +84,7 @@ it('takes an echo for lost when a later one came, whatever comes from others', a
   await sse.publishToUser('ann', 2);
   channel.arrive(channel.held[1]);
   await ann.received(1);
-  await othersFor(3000, channel);
+  await othersFor(2200, channel);
   await ann.received(2);
   expect(said()).toEqual(['2', '1']);
   expect(errors.map(({ code }) => code)).toEqual(['ECHO_LOST']);

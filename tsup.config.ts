@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { build, defineConfig, type Options } from 'tsup';
 
@@ -87,6 +87,7 @@ export default defineConfig({
 async function publishEntry(name: string): Promise<void> {
   const types = name === 'index' ? 'index.d.ts' : `dist/${name}.d.ts`;
   await writeFile(`${stage}/${name}.d.ts`, await formattedTypes(name));
+  await appendFile(`${stage}/${name}.js`, exportsHint(name));
   await writeFile(`${stage}/${name}.mjs`, esmEntry(name));
   await writeFile(`${stage}/${name}.d.mts`, esmTypes(name));
   await publish(`${stage}/${name}.d.ts`, types);
@@ -121,6 +122,11 @@ function namesOf(name: string): string[] {
   return Object.keys(exported)
     .filter((key) => key !== 'default')
     .sort();
+}
+
+/** Never runs: by it Node sees, without running the file, which names `import` may ask for. terser leaves out esbuild's own. */
+function exportsHint(name: string): string {
+  return `0&&(module.exports={${namesOf(name).join(',')}});\n`;
 }
 
 /** `import` gives what `require` gives, so that there is one class however the package is loaded. */

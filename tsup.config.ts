@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { appendFile, copyFile, mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { build, defineConfig, type Options } from 'tsup';
 
@@ -51,16 +51,15 @@ export default defineConfig({
   ...common,
   format: 'cjs',
   metafile: true,
-  // Leaves less than esbuild does. Lines end somewhere, since Node prints the one that an exception comes from.
-  minify: 'terser',
-  terserOptions: { ecma: 2020, toplevel: true, compress: { passes: 2 }, format: { max_line_len: 500 } },
   esbuildOptions(options) {
     options.define = { ...options.define, 'import.meta.url': '__filename' };
     // Comments, indentation and local names would be a third of the package, and the types carry the documentation. Names
-    // are not kept at run time either (keepNames): that makes every closure cost a property definition.
+    // are not kept at run time either (keepNames): that makes every closure cost a property definition. Lines end somewhere,
+    // since Node prints the one that an exception comes from.
     options.minifyWhitespace = true;
     options.minifySyntax = true;
     options.minifyIdentifiers = true;
+    options.lineLimit = 500;
   },
   async onSuccess() {
     try {
@@ -87,7 +86,6 @@ export default defineConfig({
 async function publishEntry(name: string): Promise<void> {
   const types = name === 'index' ? 'index.d.ts' : `dist/${name}.d.ts`;
   await writeFile(`${stage}/${name}.d.ts`, await formattedTypes(name));
-  await appendFile(`${stage}/${name}.js`, exportsHint(name));
   await writeFile(`${stage}/${name}.mjs`, esmEntry(name));
   await writeFile(`${stage}/${name}.d.mts`, esmTypes(name));
   await publish(`${stage}/${name}.d.ts`, types);
@@ -122,11 +120,6 @@ function namesOf(name: string): string[] {
   return Object.keys(exported)
     .filter((key) => key !== 'default')
     .sort();
-}
-
-/** Never runs: by it Node sees, without running the file, which names `import` may ask for. terser leaves out esbuild's own. */
-function exportsHint(name: string): string {
-  return `0&&(module.exports={${namesOf(name).join(',')}});\n`;
 }
 
 /** `import` gives what `require` gives, so that there is one class however the package is loaded. */

@@ -1,76 +1,49 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import type { RedisLike } from '../../src/index.js';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
-import { MemoryBus } from '../helpers/memory-bus.js';
+import { type MemoryAdapter, MemoryBus } from '../helpers/memory-bus.js';
 import { serveHub } from '../helpers/server.js';
-
-/** A channel whose messages arrive when the test says so. */
-class HeldChannel implements RedisLike {
-  readonly held: string[] = [];
-  readonly #listeners = new Set<(channel: string, message: string) => void>();
-  #channel = '';
-
-  async publish(_channel: string, message: string): Promise<void> {
-    this.held.push(message);
-  }
-
-  async subscribe(channel: string): Promise<void> {
-    this.#channel = channel;
-  }
-
-  on(event: 'message', listener: (channel: string, message: string) => void): void;
-  on(event: 'error', listener: (error: unknown) => void): void;
-  on(
-    event: 'message' | 'error',
-    listener: ((channel: string, message: string) => void) & ((error: unknown) => void),
-  ): void {
-    if (event === 'message') this.#listeners.add(listener);
-  }
-
-  arrive(message: string | undefined): void {
-    for (const listener of this.#listeners) listener(this.#channel, message ?? '');
-  }
-}
 
 const FOREIGN = JSON.stringify({ type: 'user', target: 'nobody', data: 1 });
 
 async function instance() {
-  const channel = new HeldChannel();
-  const { sse, url } = await serveHub({ hub: { redis: channel } });
+  const adapter = new MemoryBus().adapter();
+  const { sse, url } = await serveHub({ hub: { redis: adapter } });
   const errors = collect(sse, 'error');
   await sse.ready();
   const ann = await openStream(`${url}/ann`);
-  return { channel, sse, errors, ann, said: () => ann.events.map(({ data }) => data) };
+  return { adapter, sse, errors, ann, said: () => ann.events.map(({ data }) => data) };
 }
 
 /** Lets messages of others arrive for a while. */
-async function othersFor(ms: number, channel: HeldChannel): Promise<void> {
+async function othersFor(ms: number, adapter: MemoryAdapter): Promise<void> {
   for (let passed = 0; passed < ms; passed += 100) {
-    channel.arrive(FOREIGN);
+    adapter.hear(FOREIGN);
     await wait(100);
   }
 }
 
 it('waits for an echo that stands in line behind messages of others, but no longer than six seconds', async () => {
   const late = async () => {
-    const { channel, sse, errors, ann, said } = await instance();
+    const { adapter, sse, errors, ann, said } = await instance();
+    adapter.delays = true;
     await sse.publishToUser('ann', 1);
-    await othersFor(3000, channel);
+    await othersFor(3000, adapter);
     expect(said()).toEqual([]);
     expect(sse.stats().bus).toMatchObject({ pending: 1, fallbacks: 0 });
-    channel.arrive(channel.held[0]);
+    adapter.arrive();
     await ann.received(1);
     expect(errors).toEqual([]);
     expect(sse.stats().bus).toMatchObject({ pending: 0, fallbacks: 0, duplicates: 0 });
   };
   const lost = async () => {
-    const { channel, sse, errors, ann, said } = await instance();
+    const { adapter, sse, errors, ann, said } = await instance();
+    adapter.delays = true;
     await sse.publishToUser('ann', 1);
-    await othersFor(6500, channel);
+    await othersFor(6500, adapter);
     await ann.received(1);
-    channel.arrive(channel.held[0]);
+    adapter.arrive();
     expect(said()).toEqual(['1']);
     expect(errors.map(({ code }) => code)).toEqual(['ECHO_LOST']);
     expect(sse.stats().bus).toMatchObject({ pending: 0, fallbacks: 1, duplicates: 1 });
@@ -79,22 +52,20 @@ it('waits for an echo that stands in line behind messages of others, but no long
 }, 30_000);
 
 it('takes an echo for lost when a later one came, whatever comes from others', async () => {
-  const { channel, sse, errors, ann, said } = await instance();
+  const { adapter, sse, errors, ann, said } = await instance();
+  adapter.losesEchoes = true;
   await sse.publishToUser('ann', 1);
+  adapter.losesEchoes = false;
   await sse.publishToUser('ann', 2);
-  channel.arrive(channel.held[1]);
   await ann.received(1);
-  await othersFor(2200, channel);
+  await othersFor(2200, adapter);
   await ann.received(2);
   expect(said()).toEqual(['2', '1']);
   expect(errors.map(({ code }) => code)).toEqual(['ECHO_LOST']);
 }, 15_000);
 
 it('lets nobody who awaits publishes run far ahead of what came back', async () => {
-  const bus = new MemoryBus();
-  const adapter = bus.adapter();
-  const { sse } = await serveHub({ hub: { redis: adapter } });
-  await sse.ready();
+  const { adapter, sse } = await instance();
   adapter.delays = true;
   let resolved = 0;
   const publish = async (times: number) => {
@@ -116,11 +87,7 @@ it('lets nobody who awaits publishes run far ahead of what came back', async () 
 
 it('resolves a publish that is ahead though it never comes back, or its subscription or its hub ends', async () => {
   for (const end of ['lost', 'down', 'shutdown'] as const) {
-    const bus = new MemoryBus();
-    const adapter = bus.adapter();
-    const { sse } = await serveHub({ hub: { redis: adapter } });
-    const errors = collect(sse, 'error');
-    await sse.ready();
+    const { adapter, sse, errors } = await instance();
     adapter.delays = true;
     const ahead = Promise.all(Array.from({ length: 1001 }, (_, n) => sse.publishToUser('ann', n)));
     if (end === 'down') adapter.tell('down');

@@ -169,9 +169,16 @@ export class MemoryAdapter implements RedisLike {
 
   /** Lets what was delayed arrive. */
   arrive(): void {
-    for (const [channel, message] of this.#delayed.splice(0)) {
-      for (const listener of [...this.#messages]) listener(channel, message);
-    }
+    for (const [channel, message] of this.#delayed.splice(0)) this.#tellAll(channel, message);
+  }
+
+  /** A message of somebody else arrives, before what is delayed. */
+  hear(message: string): void {
+    for (const channel of this.#channels.keys()) this.#tellAll(channel, message);
+  }
+
+  #tellAll(channel: string, message: string): void {
+    for (const listener of [...this.#messages]) listener(channel, message);
   }
 
   #listenersOf(event: string): Set<(...args: never[]) => void> | undefined {

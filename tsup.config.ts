@@ -59,7 +59,7 @@ export default defineConfig({
     options.minifyWhitespace = true;
     options.minifySyntax = true;
     options.minifyIdentifiers = true;
-    options.lineLimit = 500;
+    options.lineLimit = 2000;
   },
   async onSuccess() {
     try {

@@ -1,4 +1,4 @@
-import { hasMethods } from '../checks.js';
+import { hasMethods, isRecord } from '../checks.js';
 
 /** A client of the package `ioredis`, as far as the adapter uses it: a `Redis`, or a `Cluster`. */
 export interface IORedisClient {
@@ -37,4 +37,9 @@ export function isClient(value: unknown): value is IORedisClient {
 
 export function isCluster(client: IORedisClient): client is ClusterClient {
   return client.isCluster === true && hasMethods(client, ['nodes', 'refreshSlotsCache']);
+}
+
+export function optionsOf(client: IORedisClient): Readonly<Record<string, unknown>> {
+  const options: unknown = Reflect.get(client, 'options');
+  return isRecord(options) ? options : {};
 }

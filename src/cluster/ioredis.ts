@@ -1,11 +1,19 @@
 import { isRecord } from '../checks.js';
 import { SSEKifyError, show } from '../errors.js';
 import { ClusterSubscriber } from './cluster-subscriber.js';
-import { type ClusterClient, type IORedisClient, isClient, isCluster, isCorkable } from './ioredis-client.js';
+import {
+  type ClusterClient,
+  type IORedisClient,
+  isClient,
+  isCluster,
+  isCorkable,
+  optionsOf,
+} from './ioredis-client.js';
 import type { LinkEvents, ReplicatedLink } from './link.js';
 import { constructorIn, loadOptional } from './load.js';
 import { onMessages } from './message-reader.js';
 import { type ClosableAdapter, RedisAdapter } from './redis-adapter.js';
+import { SwitchWatch } from './switch-watch.js';
 
 export type { IORedisClient } from './ioredis-client.js';
 
@@ -15,15 +23,19 @@ export type IORedisTarget = string | IORedisClient | Readonly<Record<string, unk
 const ONCE_MORE_MS = 500;
 const backOff = (attempt: number) => Math.min(attempt * 50, 500);
 
-/** A Redis that loads its data is asked again so soon, by a timer that keeps the process also after the connection's end. */
-const LOADING = { maxLoadingRetryTime: 500 };
+const COMMON = {
+  // A Redis that loads its data is asked again so soon, by a timer that keeps the process also after the connection's end.
+  maxLoadingRetryTime: 500,
+  // Word of a failover is heard by a watch of our own.
+  failoverDetector: false,
+};
 
 /**
  * A publish that cannot leave now fails now, and one whose answer is lost is never sent again by the client: the hub
  * delivers locally instead and tells the caller, who may retry with the id.
  */
 const PUBLISHING = {
-  ...LOADING,
+  ...COMMON,
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
@@ -38,7 +50,7 @@ const FOLLOWING = { ...PUBLISHING, commandTimeout: undefined, socketTimeout: und
 
 /** The adapter subscribes again by itself, so that it knows when the subscription stands. */
 const SUBSCRIBING = {
-  ...LOADING,
+  ...COMMON,
   enableOfflineQueue: true,
   maxRetriesPerRequest: null,
   autoResubscribe: false,
@@ -47,11 +59,8 @@ const SUBSCRIBING = {
   disconnectTimeout: 500,
 };
 
-/**
- * After a failover the old primary may go on for a while, subscribers included: Sentinel's word is heard, and a sentinel that
- * does not answer is not waited for.
- */
-const BY_SENTINEL = { failoverDetector: true, sentinelCommandTimeout: 2000 };
+/** A sentinel that does not answer is not waited for. */
+const BY_SENTINEL = { sentinelCommandTimeout: 2000 };
 
 /** Where keys lie is the channel's business, and so must be their prefix. */
 const BY_CLUSTER = { retryDelayOnFailover: 0, keyPrefix: '' };
@@ -123,12 +132,14 @@ class IORedisLink implements ReplicatedLink {
   readonly #client: IORedisClient;
   /** Slots of keys that were waited for. */
   readonly #slots = new Map<string, number>();
+  readonly #watch: SwitchWatch;
   #over = false;
   #gathering = false;
   #onceMore: NodeJS.Timeout | undefined;
 
   constructor(client: IORedisClient) {
     this.#client = client;
+    this.#watch = new SwitchWatch(client);
     // Before anybody listens, ioredis would write it to the console; what lasts is told again.
     client.on('error', () => undefined);
   }
@@ -188,8 +199,7 @@ class IORedisLink implements ReplicatedLink {
   end(): void {
     this.#over = true;
     clearTimeout(this.#onceMore);
-    // Ended while it connects by Sentinel, ioredis still subscribes at the sentinels, and would keep the process for good.
-    if (hasSentinels(this.#client) && !this.alive) this.#client.on('end', () => this.#client.disconnect());
+    this.#watch.end();
     this.#client.disconnect();
   }
 
@@ -220,10 +230,7 @@ class IORedisLink implements ReplicatedLink {
     });
   }
 
-  /**
-   * The client has given up: its retry strategy says so, or, as ioredis does then for good, because Sentinel told of the
-   * failover just while it was asking a sentinel.
-   */
+  /** The client has given up, as its retry strategy says. */
   #connectOnceMore(error: LinkEvents['error']): void {
     if (this.#over) return;
     clearTimeout(this.#onceMore);
@@ -249,11 +256,4 @@ class SubscriberLink extends IORedisLink {
   }
 }
 
-function optionsOf(client: IORedisClient): Readonly<Record<string, unknown>> {
-  const options: unknown = Reflect.get(client, 'options');
-  return isRecord(options) ? options : {};
-}
-
 const nameOfNode = (node: IORedisClient) => `${String(optionsOf(node).host)}:${String(optionsOf(node).port)}`;
-
-const hasSentinels = (client: IORedisClient) => Array.isArray(optionsOf(client).sentinels);

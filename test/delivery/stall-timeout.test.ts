@@ -24,8 +24,11 @@ function trickle(body: Readable): void {
   body.resume();
 }
 
-/** Longer than the timeout, whenever it was looked at. */
-const LONG_MS = 500;
+/** A machine that is busy has the client stand still for a while as well. */
+const PATIENT = { ...hub, connection: { stallTimeoutMs: 600 } };
+const MEGABYTES = 40;
+/** Longer than that timeout, whenever it was looked at. */
+const LONG_MS = 1500;
 
 it.each([
   ['after several writes', 16],
@@ -61,12 +64,12 @@ it.each([
 });
 
 it('spares a client that takes a little at a time', async () => {
-  const { sse, url } = await serveHub({ hub });
+  const { sse, url } = await serveHub({ hub: PATIENT });
   const client = await openStream(`${url}/ann`, { paused: true });
   const all = collect(sse, 'disconnect');
   trickle(client.response);
   const startedAt = performance.now();
-  await stall(sse, 'ann', 24);
+  await stall(sse, 'ann', MEGABYTES);
   const over = sse.close('ann');
   expect(over).toBe(1);
   await client.over;
@@ -76,7 +79,7 @@ it('spares a client that takes a little at a time', async () => {
 });
 
 it('spares a client over TLS that takes a little at a time', async () => {
-  const { sse, url } = await serveHub({ hub, tls: true });
+  const { sse, url } = await serveHub({ hub: PATIENT, tls: true });
   const request = https.get(`${url}/ann`, { rejectUnauthorized: false, agent: false });
   request.on('error', () => undefined);
   atEnd(() => request.destroy());
@@ -84,7 +87,7 @@ it('spares a client over TLS that takes a little at a time', async () => {
   const over = new Promise<boolean>((resolve) => response.on('close', () => resolve(response.complete)));
   const startedAt = performance.now();
   trickle(response);
-  await stall(sse, 'ann', 24);
+  await stall(sse, 'ann', MEGABYTES);
   sse.close('ann');
   expect(await over).toBe(true);
   expect(performance.now() - startedAt).toBeGreaterThan(LONG_MS);
@@ -92,11 +95,11 @@ it('spares a client over TLS that takes a little at a time', async () => {
 });
 
 it('spares an HTTP/2 client that takes a little at a time', async () => {
-  const { sse, url } = await serveHttp2Hub({ hub });
+  const { sse, url } = await serveHttp2Hub({ hub: PATIENT });
   const client = await openHttp2(url, '/ann', { paused: true });
   const startedAt = performance.now();
   trickle(client.stream);
-  await stall(sse, 'ann', 24);
+  await stall(sse, 'ann', MEGABYTES);
   sse.close('ann');
   await client.over;
   expect(client.ended).toBe(true);

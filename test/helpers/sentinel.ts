@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { askUntil } from './ask-until.js';
 import { atEnd } from './cleanup.js';
@@ -11,6 +10,7 @@ import { program } from './programs.js';
 import { freePort, type RedisServer, startRedis } from './redis.js';
 
 const NAME = 'ssekify-primary';
+export const ANOTHER = 'another-primary';
 
 export interface SentinelTopology {
   readonly primary: RedisServer;
@@ -18,26 +18,51 @@ export interface SentinelTopology {
   /** The name that the sentinels know the primary by. */
   readonly name: string;
   readonly sentinels: readonly { host: string; port: number }[];
+  /** Has the last sentinel hear and say nothing until it is to go on. @returns what lets it go on */
+  silenceOne(): () => void;
+  /** Has the sentinels replace a primary, named {@link ANOTHER}, that is nobody's. */
+  replaceAnother(): Promise<void>;
 }
 
 /** A primary, its replica and three sentinels that watch over them; stopped when the test ends. */
 export async function startSentinels(): Promise<SentinelTopology> {
-  // ioredis ends its connections to sentinels twice, and the second time keeps a timer of two seconds.
-  atEnd(() => wait(2000));
+  const { primary, replica } = await startPair();
+  const processes = await Promise.all([1, 2, 3].map(() => startSentinel(primary.port)));
+  const sentinels = processes.map(({ port }) => ({ host: '127.0.0.1', port }));
+  const clients = sentinels.map((address) => new Redis(address));
+  atEnd(() => {
+    for (const client of clients) client.disconnect();
+  });
+  const know = (name: string) =>
+    Promise.all(
+      clients.map((client) => askUntil(client, ['SENTINEL', 'MASTER', name], 'num-slaves,1,num-other-sentinels,2')),
+    );
+  await know(NAME);
+  const silenceOne = () => {
+    processes.at(-1)?.child.kill('SIGSTOP');
+    return () => {
+      processes.at(-1)?.child.kill('SIGCONT');
+    };
+  };
+  const replaceAnother = async () => {
+    const another = await startPair();
+    for (const client of clients)
+      await client.call('SENTINEL', 'MONITOR', ANOTHER, '127.0.0.1', another.primary.port, 2);
+    await know(ANOTHER);
+    await clients[0]?.call('SENTINEL', 'FAILOVER', ANOTHER);
+  };
+  return { primary, replica, name: NAME, sentinels, silenceOne, replaceAnother };
+}
+
+async function startPair() {
   const primary = await startRedis();
   const replica = await startRedis(['--replicaof', `127.0.0.1 ${primary.port}`, '--repl-diskless-sync-delay', '0']);
   // Sentinels ask for replicas at once, and then not again for ten seconds.
   await askUntil(primary.client(), ['INFO', 'replication'], 'state=online');
-  const sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(primary.port)));
-  for (const { port } of sentinels) {
-    const client = new Redis(port, '127.0.0.1');
-    await askUntil(client, ['INFO', 'sentinel'], 'slaves=1,sentinels=3');
-    client.disconnect();
-  }
-  return { primary, replica, name: NAME, sentinels };
+  return { primary, replica };
 }
 
-async function startSentinel(primaryPort: number): Promise<{ host: string; port: number }> {
+async function startSentinel(primaryPort: number): Promise<{ child: ChildProcess; port: number }> {
   const port = await freePort();
   const dir = await mkdtemp(join(tmpdir(), 'ssekify-sentinel-'));
   const config = join(dir, 'sentinel.conf');
@@ -66,5 +91,5 @@ async function startSentinel(primaryPort: number): Promise<{ host: string; port:
   if (child.exitCode !== null) throw new Error(`the sentinel ended:\n${log}`);
   // Nobody reads on: the log must not fill the pipe.
   child.stdout.resume();
-  return { host: '127.0.0.1', port };
+  return { child, port };
 }

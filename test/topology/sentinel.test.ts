@@ -8,7 +8,7 @@ import { openStream, type StreamClient } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
 import { program } from '../helpers/programs.js';
 import type { RedisServer } from '../helpers/redis.js';
-import { type SentinelTopology, startSentinels } from '../helpers/sentinel.js';
+import { ANOTHER, type SentinelTopology, startSentinels } from '../helpers/sentinel.js';
 import { serveHub, type TestHub } from '../helpers/server.js';
 
 const redis = program('redis-server');
@@ -72,6 +72,27 @@ describe.skipIf(redis.skip)('with Redis Sentinel', { timeout: 100_000 }, () => {
       expect(sse.stats().bus).toMatchObject({ state: 'up', pending: 0, outages: 1 });
     }
     expect(await roleOf(topology.replica)).toBe('master');
+  });
+
+  it('stays with the new primary when a sentinel tells late, and when another primary is replaced', async () => {
+    const topology = await startSentinels();
+    const { primary, sentinels, name } = topology;
+    const hub = await hubAt({ sentinels, name });
+    const told: string[] = [];
+    const last = clientOf(new Redis({ ...sentinels.at(-1) }));
+    last.on('message', (_channel, message) => told.push(message.split(' ', 1).join()));
+    await last.subscribe('+switch-master');
+    const goOn = topology.silenceOne();
+    await primary.kill();
+    await expect.poll(() => hub.sse.stats().bus, PATIENCE).toMatchObject({ outages: 1, state: 'up' });
+    expect(told).toEqual([]);
+    goOn();
+    await expect.poll(() => told, PATIENCE).toEqual([name]);
+    await topology.replaceAnother();
+    await expect.poll(() => told, PATIENCE).toEqual([name, ANOTHER]);
+    await expect.poll(() => publish(hub).then(() => 'taken', String), PATIENCE).toBe('taken');
+    await hub.stream.received(1);
+    expect(hub.sse.stats().bus).toMatchObject({ state: 'up', outages: 1 });
   });
 
   it('keeps no connection when it is closed while it connects', async () => {

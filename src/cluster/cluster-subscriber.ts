@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { isRecord } from '../checks.js';
 import { type ClusterClient, type IORedisClient, isClient } from './ioredis-client.js';
 import type { Link, LinkEvents } from './link.js';
@@ -21,6 +22,10 @@ const OF_ONE_NODE = {
 
 const MAX_HOPS = 5;
 const ANSWER_MS = 4000;
+
+/** How often, and after how long, the client is told to look where the slots are. */
+const MAX_REFRESHES = 10;
+const REFRESH_MS = 100;
 
 interface Address {
   host: string;
@@ -129,13 +134,14 @@ export class ClusterSubscriber implements Link {
       const moved = await this.#movedTo(seat, channel);
       if (moved === undefined) {
         await seat.subscriber.subscribe(channel);
-        if (seat.channels.size === 0) await this.#refreshClient();
+        if (seat.channels.size === 0) await this.#refreshClient(channel);
+        if (!this.#isCurrent(seat)) break;
         seat.channels.add(channel);
         return;
       }
       address = moved;
     }
-    throw new Error('the nodes of the cluster do not agree on which of them owns the channel');
+    throw new Error('the nodes of the cluster do not agree in time on which of them owns the channel');
   }
 
   /** Asks a node for a key of the channel. @returns where else it is; `undefined` when this node owns it */
@@ -152,10 +158,21 @@ export class ClusterSubscriber implements Link {
     }
   }
 
-  /** After a failover the client would learn only by a publish that fails where the slots are now. */
-  #refreshClient(): Promise<void> {
-    // Should it fail, no node of the client's answers, and it begins anew by itself.
-    return new Promise((resolve) => this.#client.refreshSlotsCache(() => resolve()));
+  /**
+   * After a failover the client would learn only by a publish that fails where the slots are now; and the node that it asks
+   * may not have heard of the failover yet.
+   */
+  async #refreshClient(channel: string): Promise<void> {
+    for (let attempt = 0; attempt < MAX_REFRESHES && !this.#over; attempt += 1) {
+      if (attempt > 0) await wait(REFRESH_MS, undefined, { ref: false });
+      // Should it fail, no node of the client's answers, and it begins anew by itself.
+      await new Promise<void>((resolve) => this.#client.refreshSlotsCache(() => resolve()));
+      const reached = await ask(this.#client, channel).then(
+        () => true,
+        () => false,
+      );
+      if (reached) return;
+    }
   }
 
   #anyNode(): Address {

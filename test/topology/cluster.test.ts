@@ -1,6 +1,6 @@
 import { Cluster, Redis } from 'ioredis';
 import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createIORedisAdapter, createRedisStreamAdapter } from '../../src/index.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream, type StreamClient } from '../helpers/client.js';
@@ -27,6 +27,21 @@ async function hubAt(cluster: RedisCluster, start: number, Client: typeof Cluste
   const errors = collect(hub.sse, 'error');
   await hub.sse.ready();
   return { ...hub, errors };
+}
+
+/** Has clients of clusters not learn where the slots are until they are let. */
+function deafen(): () => void {
+  const refresh = Cluster.prototype.refreshSlotsCache;
+  let deaf = true;
+  const spy = vi.spyOn(Cluster.prototype, 'refreshSlotsCache');
+  spy.mockImplementation(function (this: Cluster, callback) {
+    if (deaf) callback?.(null);
+    else refresh.call(this, callback);
+  });
+  atEnd(() => spy.mockRestore());
+  return () => {
+    deaf = false;
+  };
 }
 
 /** On the node that the channel belongs to. */
@@ -145,6 +160,20 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
     await publish(hub);
     await stream.received(2);
     expect(numbers(stream)).toEqual([0, 1]);
+  });
+
+  it('is ready when publishes reach the new owner too, however late their client hears of it', async () => {
+    const cluster = await startCluster({ replicaOf: KEY });
+    const hub = await hubAt(cluster, 0);
+    const letHear = deafen();
+    await cluster.ownerOf(KEY).then((owner) => owner.kill());
+    const [, , , replica] = cluster.nodes;
+    await expect.poll(() => replica && subscribersAt(replica), PATIENCE).toBe(1);
+    const timer = setTimeout(letHear, 300);
+    atEnd(() => clearTimeout(timer));
+    await hub.sse.ready();
+    for (let n = 0; n < 5; n += 1) await publish(hub);
+    expect(hub.sse.stats().bus).toMatchObject({ state: 'up', outages: 1 });
   });
 
   it('serves hubs of several channels, each at the owner of its own', async () => {

@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 /** Tests of the built package, which spawn npm scripts or pack it: after the others. */
-const HEAVY = filesIn('package', 'examples', 'docs', 'bench', 'topology');
+const HEAVY = filesIn('package', 'examples', 'docs', 'bench');
+
+/** Tests that mostly wait until servers have replaced one of them. */
+const TOPOLOGY = filesIn('topology');
 
 /** Tests that load the machine with processes of their own, and so run alone. */
 const CHAOS = filesIn('chaos');
@@ -22,7 +25,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...HEAVY, ...CHAOS],
+          exclude: [...HEAVY, ...TOPOLOGY, ...CHAOS],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -55,6 +58,17 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'topology',
+          include: TOPOLOGY,
+          maxWorkers: 4,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'chaos',
           include: CHAOS,
           globalSetup: ['test/helpers/build.ts'],
@@ -62,7 +76,7 @@ export default defineConfig({
           maxWorkers: 1,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

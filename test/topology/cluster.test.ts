@@ -1,57 +1,18 @@
-import { Cluster, Redis } from 'ioredis';
-import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5';
-import { describe, expect, it, vi } from 'vitest';
+import { Cluster } from 'ioredis';
+import { describe, expect, it } from 'vitest';
 import { createIORedisAdapter, createRedisStreamAdapter } from '../../src/index.js';
 import { atEnd } from '../helpers/cleanup.js';
-import { openStream, type StreamClient } from '../helpers/client.js';
-import { type ClusterNode, type RedisCluster, startCluster } from '../helpers/cluster.js';
+import { openStream } from '../helpers/client.js';
+import { startCluster } from '../helpers/cluster.js';
+import { CHANNEL, clients, hubAt, KEY, subscribersAt } from '../helpers/cluster-hub.js';
 import { collect } from '../helpers/emitted.js';
+import { numbers, publish, upTo } from '../helpers/numbered.js';
 import { program } from '../helpers/programs.js';
 import { countReadByClient } from '../helpers/read-by-client.js';
-import { serveHub, type TestHub } from '../helpers/server.js';
+import { serveHub } from '../helpers/server.js';
 
 const redis = program('redis-server');
-const CHANNEL = 'topology';
 const PATIENCE = { timeout: 40_000, interval: 20 };
-
-const clients = [
-  { version: 6, Client: Cluster, OfNode: Redis },
-  { version: 5, Client: Cluster5, OfNode: Redis5 },
-];
-
-/** A hub whose client knows one node to begin with. */
-async function hubAt(cluster: RedisCluster, start: number, Client: typeof Cluster | typeof Cluster5 = Cluster) {
-  const client = new Client(cluster.addresses.slice(start, start + 1), { lazyConnect: true });
-  atEnd(() => client.disconnect());
-  const hub = await serveHub({ hub: { redis: createIORedisAdapter(client), channel: CHANNEL } });
-  const errors = collect(hub.sse, 'error');
-  await hub.sse.ready();
-  return { ...hub, errors };
-}
-
-/** Has clients of clusters not learn where the slots are until they are let. */
-function deafen(): () => void {
-  const refresh = Cluster.prototype.refreshSlotsCache;
-  let deaf = true;
-  const spy = vi.spyOn(Cluster.prototype, 'refreshSlotsCache');
-  spy.mockImplementation(function (this: Cluster, callback) {
-    if (deaf) callback?.(null);
-    else refresh.call(this, callback);
-  });
-  atEnd(() => spy.mockRestore());
-  return () => {
-    deaf = false;
-  };
-}
-
-/** On the node that the channel belongs to. */
-const KEY = `{${CHANNEL}}:ssekify:seq:one`;
-
-const subscribersAt = async ({ direct }: ClusterNode) => Object(await direct.call('PUBSUB', 'NUMSUB', CHANNEL))[1];
-
-const numbers = ({ events }: StreamClient): number[] => events.map(({ data }) => JSON.parse(data).seq);
-
-const publish = ({ sse }: TestHub, more = {}) => sse.publishToUser('ann', { requestId: 'one', ...more });
 
 describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
   describe.each(clients)('with ioredis $version', ({ Client, OfNode }) => {
@@ -66,7 +27,7 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
       await Promise.all(publishers);
       const [first, ...others] = await Promise.all(streams.map((stream) => stream.received(200)));
       for (const other of others) expect(other).toEqual(first);
-      for (const stream of streams) expect(numbers(stream)).toEqual(Array.from({ length: 200 }, (_, n) => n));
+      for (const stream of streams) expect(numbers(stream)).toEqual(upTo(200));
       for (const { errors, sse } of hubs) {
         expect(errors).toEqual([]);
         expect(sse.stats().bus).toMatchObject({ state: 'up', received: 200, outages: 0, duplicates: 0 });
@@ -102,29 +63,6 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
         expect(errors).toEqual([]);
       }
     });
-
-    it('goes on at the replica when the owner of the channel dies', async () => {
-      const cluster = await startCluster({ replicaOf: KEY });
-      const a = await hubAt(cluster, 0, Client);
-      const b = await hubAt(cluster, 1, Client);
-      const streams = await Promise.all([a, b].map(({ url }) => openStream(`${url}/ann`)));
-      for (let n = 0; n < 10; n += 1) await publish(n % 2 === 0 ? a : b);
-      await Promise.all(streams.map((stream) => stream.received(10)));
-      const owner = await cluster.ownerOf(KEY);
-      await owner.kill();
-      const busOf = ({ sse }: TestHub) => sse.stats().bus;
-      await expect.poll(() => [busOf(a).outages, busOf(b).outages], PATIENCE).toEqual([1, 1]);
-      expect(a.errors.map(({ code }) => code)).toContain('BUS_DOWN');
-      await expect(a.sse.publishToUser('ann', 'meanwhile')).rejects.toMatchObject({ delivered: 1 });
-      await Promise.all([a.sse.ready(), b.sse.ready()]);
-      for (let n = 10; n < 20; n += 1) await publish(n % 2 === 0 ? a : b);
-      const [atA, atB] = streams;
-      expect((await atA?.received(21))?.map(({ data }) => data)[10]).toBe('"meanwhile"');
-      expect(await atB?.received(20)).toEqual(atA?.events.filter(({ data }) => data !== '"meanwhile"'));
-      expect(atB === undefined ? [] : numbers(atB)).toEqual(Array.from({ length: 20 }, (_, n) => n));
-      expect(await subscribersAt(await cluster.ownerOf(KEY))).toBe(2);
-      expect([busOf(a), busOf(b)]).toMatchObject([{ duplicates: 0 }, { duplicates: 0, fallbacks: 0 }]);
-    });
   });
 
   it('tells of a subscription that was cut, and restores it once', async () => {
@@ -144,36 +82,6 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
     // What came in between may be missing here, so a client of before is told.
     const back = await openStream(`${hub.url}/ann`, { lastEventId: stream.events[0]?.id ?? '' });
     expect(JSON.parse((await back.event('server:gap')).data)).toMatchObject({ reason: 'evicted' });
-  });
-
-  it('follows the channel to a new owner while the old one lives on', async () => {
-    const cluster = await startCluster({ replicaOf: KEY });
-    const hub = await hubAt(cluster, 0);
-    const stream = await openStream(`${hub.url}/ann`);
-    await publish(hub);
-    const before = await cluster.ownerOf(KEY);
-    const replica = cluster.nodes[3];
-    await replica?.direct.call('CLUSTER', 'FAILOVER');
-    await expect.poll(() => hub.sse.stats().bus, PATIENCE).toMatchObject({ outages: 1, state: 'up' });
-    expect(await cluster.ownerOf(KEY)).toBe(replica);
-    expect(await subscribersAt(before)).toBe(0);
-    await publish(hub);
-    await stream.received(2);
-    expect(numbers(stream)).toEqual([0, 1]);
-  });
-
-  it('is ready when publishes reach the new owner too, however late their client hears of it', async () => {
-    const cluster = await startCluster({ replicaOf: KEY });
-    const hub = await hubAt(cluster, 0);
-    const letHear = deafen();
-    await cluster.ownerOf(KEY).then((owner) => owner.kill());
-    const [, , , replica] = cluster.nodes;
-    await expect.poll(() => replica && subscribersAt(replica), PATIENCE).toBe(1);
-    const timer = setTimeout(letHear, 300);
-    atEnd(() => clearTimeout(timer));
-    await hub.sse.ready();
-    for (let n = 0; n < 5; n += 1) await publish(hub);
-    expect(hub.sse.stats().bus).toMatchObject({ state: 'up', outages: 1 });
   });
 
   it('serves hubs of several channels, each at the owner of its own', async () => {

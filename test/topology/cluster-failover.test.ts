@@ -1,0 +1,84 @@
+import { Cluster } from 'ioredis';
+import { describe, expect, it, vi } from 'vitest';
+import { atEnd } from '../helpers/cleanup.js';
+import { openStream } from '../helpers/client.js';
+import { startCluster } from '../helpers/cluster.js';
+import { clients, hubAt, KEY, subscribersAt } from '../helpers/cluster-hub.js';
+import { numbers, publish, upTo } from '../helpers/numbered.js';
+import { program } from '../helpers/programs.js';
+import type { TestHub } from '../helpers/server.js';
+
+const redis = program('redis-server');
+const PATIENCE = { timeout: 40_000, interval: 20 };
+
+/** Has clients of clusters not learn where the slots are until they are let. */
+function deafen(): () => void {
+  const refresh = Cluster.prototype.refreshSlotsCache;
+  let deaf = true;
+  const spy = vi.spyOn(Cluster.prototype, 'refreshSlotsCache');
+  spy.mockImplementation(function (this: Cluster, callback) {
+    if (deaf) callback?.(null);
+    else refresh.call(this, callback);
+  });
+  atEnd(() => spy.mockRestore());
+  return () => {
+    deaf = false;
+  };
+}
+
+describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
+  describe.each(clients)('with ioredis $version', ({ Client }) => {
+    it('goes on at the replica when the owner of the channel dies', async () => {
+      const cluster = await startCluster({ replicaOf: KEY });
+      const a = await hubAt(cluster, 0, Client);
+      const b = await hubAt(cluster, 1, Client);
+      const streams = await Promise.all([a, b].map(({ url }) => openStream(`${url}/ann`)));
+      for (let n = 0; n < 10; n += 1) await publish(n % 2 === 0 ? a : b);
+      await Promise.all(streams.map((stream) => stream.received(10)));
+      const owner = await cluster.ownerOf(KEY);
+      await owner.kill();
+      const busOf = ({ sse }: TestHub) => sse.stats().bus;
+      await expect.poll(() => [busOf(a).outages, busOf(b).outages], PATIENCE).toEqual([1, 1]);
+      expect(a.errors.map(({ code }) => code)).toContain('BUS_DOWN');
+      await expect(a.sse.publishToUser('ann', 'meanwhile')).rejects.toMatchObject({ delivered: 1 });
+      await Promise.all([a.sse.ready(), b.sse.ready()]);
+      for (let n = 10; n < 20; n += 1) await publish(n % 2 === 0 ? a : b);
+      const [atA, atB] = streams;
+      expect((await atA?.received(21))?.map(({ data }) => data)[10]).toBe('"meanwhile"');
+      expect(await atB?.received(20)).toEqual(atA?.events.filter(({ data }) => data !== '"meanwhile"'));
+      expect(atB === undefined ? [] : numbers(atB)).toEqual(upTo(20));
+      expect(await subscribersAt(await cluster.ownerOf(KEY))).toBe(2);
+      expect([busOf(a), busOf(b)]).toMatchObject([{ duplicates: 0 }, { duplicates: 0, fallbacks: 0 }]);
+    });
+  });
+
+  it('follows the channel to a new owner while the old one lives on', async () => {
+    const cluster = await startCluster({ replicaOf: KEY });
+    const hub = await hubAt(cluster, 0);
+    const stream = await openStream(`${hub.url}/ann`);
+    await publish(hub);
+    const before = await cluster.ownerOf(KEY);
+    const replica = cluster.nodes[3];
+    await replica?.direct.call('CLUSTER', 'FAILOVER');
+    await expect.poll(() => hub.sse.stats().bus, PATIENCE).toMatchObject({ outages: 1, state: 'up' });
+    expect(await cluster.ownerOf(KEY)).toBe(replica);
+    expect(await subscribersAt(before)).toBe(0);
+    await publish(hub);
+    await stream.received(2);
+    expect(numbers(stream)).toEqual([0, 1]);
+  });
+
+  it('is ready when publishes reach the new owner too, however late their client hears of it', async () => {
+    const cluster = await startCluster({ replicaOf: KEY });
+    const hub = await hubAt(cluster, 0);
+    const letHear = deafen();
+    await cluster.ownerOf(KEY).then((owner) => owner.kill());
+    const [, , , replica] = cluster.nodes;
+    await expect.poll(() => replica && subscribersAt(replica), PATIENCE).toBe(1);
+    const timer = setTimeout(letHear, 300);
+    atEnd(() => clearTimeout(timer));
+    await hub.sse.ready();
+    for (let n = 0; n < 5; n += 1) await publish(hub);
+    expect(hub.sse.stats().bus).toMatchObject({ state: 'up', outages: 1 });
+  });
+});

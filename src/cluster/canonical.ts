@@ -1,3 +1,4 @@
+import { ownText } from '../own-text.js';
 import type { Scope } from '../types.js';
 import type { WireEvent } from '../wire/frame.js';
 import { isJson } from './json-text.js';
@@ -73,6 +74,3 @@ export class CanonicalReader {
     return scope;
   }
 }
-
-/** The text without the message that it was cut out of: what is joined is copied before it is cut. */
-const ownText = (text: string) => ` ${text}`.slice(1);

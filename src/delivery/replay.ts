@@ -1,3 +1,4 @@
+import { ownText } from '../own-text.js';
 import type { Frame } from '../wire/frame.js';
 import type { Clock, Wakeable } from './clock.js';
 import { Dormant, type Loss } from './dormant.js';
@@ -230,8 +231,8 @@ export class Replay implements Wakeable {
   }
 }
 
-/** The id of the newest frame, without the frame: what is joined is copied before it is cut. */
+/** The id of the newest frame. */
 function newestId(buffer: RecentBuffer): string | undefined {
-  for (const { id } of buffer.newestFirst()) return id === undefined ? id : ` ${id}`.slice(1);
+  for (const { id } of buffer.newestFirst()) return id === undefined ? id : ownText(id);
   return undefined;
 }

@@ -19,6 +19,14 @@ it.each<[string, (res: ServerResponse) => void, string[]]>([
   expect(ann.retries).toEqual([2000]);
 });
 
+it.each([204, 304])('ends a response whose head, with status %i, says that nothing follows', async (status) => {
+  const { sse, url, handle } = await serveHub({ before: (_req, res) => res.writeHead(status).flushHeaders() });
+  const response = await fetch(`${url}/ann`);
+  expect(response.status).toBe(status);
+  expect(await handle(0)).toMatchObject({ closed: true, refused: 'head' });
+  expect(sse.stats()).toMatchObject({ connections: 0, refused: { head: 1 } });
+});
+
 it('waits with an application that corks its response', async () => {
   const responses: ServerResponse[] = [];
   const { sse, url, handle } = await serveHub({

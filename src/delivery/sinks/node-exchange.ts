@@ -4,6 +4,9 @@ import { hadSink, NodeSink } from './node-sink.js';
 import { answer, isGone, type RawResponse, sendHead } from './response.js';
 import type { SinkOwner } from './sink.js';
 
+/** RFC 9110, section 6.4.1. */
+const WITHOUT_BODY = [204, 304];
+
 /** The response of a Node server. */
 export class NodeExchange implements Exchange {
   readonly #res: RawResponse;
@@ -13,7 +16,8 @@ export class NodeExchange implements Exchange {
   }
 
   get headOnly(): boolean {
-    return this.#res.req?.method === 'HEAD';
+    const { req, statusCode = 200 } = this.#res;
+    return req?.method === 'HEAD' || (this.begun && WITHOUT_BODY.includes(statusCode));
   }
 
   get begun(): boolean {

@@ -73,10 +73,8 @@ export class RecentHistory implements History {
     const { position } = connection;
     if (position === undefined || lastEventId === undefined) return undefined;
     connection.served ??= new ServedRooms(position);
-    const { served } = connection;
-    const unseen = (order: number) => !served.has(room, order);
-    const gap = replay ? this.#resume(connection, lastEventId, [roomScope(room)], undefined, unseen) : undefined;
-    served.joined(room, replay ? position : this.#parts.delivery.order);
+    const gap = replay ? this.#resume(connection, lastEventId, [roomScope(room)], undefined, room) : undefined;
+    connection.served.joined(room, replay ? position : this.#parts.delivery.order);
     return gap;
   }
 
@@ -111,6 +109,7 @@ export class RecentHistory implements History {
 
   /**
    * Gives a connection what these scopes sent after its position, and tells its client what is no longer there.
+   * @param room - it comes to now, perhaps again; absent when it comes at all
    * @returns the gap, which is told to listeners once the connection is live
    */
   #resume(
@@ -118,15 +117,17 @@ export class RecentHistory implements History {
     lastEventId: string,
     scopes: readonly Scope[],
     unknown: 'unknown' | undefined,
-    wanted: (order: number) => boolean = () => true,
+    room?: string,
   ): GapReason | undefined {
-    const position = connection.position ?? 0;
-    const { frames, lostUpTo } = this.#replay.since(position, scopes);
+    const { position = 0, served } = connection;
+    const { frames, lostUpTo, tornUpTo } = this.#replay.since(position, scopes);
     const resent = frames
-      .filter(({ order }) => wanted(order))
+      .filter(({ order }) => room === undefined || served?.has(room, order) !== true)
       .map((frame) => (frame.order < connection.cursor ? frame.withoutId() : frame));
     this.#parts.counters.replayed += resent.length;
-    const reason = unknown ?? (lostUpTo > position ? 'evicted' : undefined);
+    // What it was there for is not lost on it.
+    const had = room !== undefined && tornUpTo <= position && served?.hasAll(room, lostUpTo) === true;
+    const reason = unknown ?? (lostUpTo > position && !had ? 'evicted' : undefined);
     if (reason !== undefined) {
       const gap = this.#parts.delivery.gapFrame(lastEventId, reason);
       // Else the client would come back with a position before the loss, and be told of it again.

@@ -25,6 +25,8 @@ export interface Missed {
   frames: Frame[];
   /** The newest place at which one of the scopes has lost something; a client before it has missed that. */
   lostUpTo: number;
+  /** The newest place before which events may never have got here; none that is kept, or lost, tells of them. */
+  tornUpTo: number;
 }
 
 /** Recent events of every scope, each event once, and what of them is lost. */
@@ -105,7 +107,7 @@ export class Replay implements Wakeable {
         frames.push(frame);
       }
     }
-    return { frames: frames.sort((a, b) => a.order - b.order), lostUpTo };
+    return { frames: frames.sort((a, b) => a.order - b.order), lostUpTo, tornUpTo: this.#tornUpTo };
   }
 
   /** Makes an id stand for the place right after `order`, where no event of its own is. */

@@ -34,6 +34,11 @@ export class ServedRooms {
     return this.#stays.get(room)?.some(({ from, to }) => order > from && order <= to) === true;
   }
 
+  /** Whether it got, or was told to have lost, all that the room said after the position and up to `order`. */
+  hasAll(room: string, order: number): boolean {
+    return this.#stays.get(room)?.some(({ from, to }) => from <= this.#position && order <= to) === true;
+  }
+
   #add(room: string, stay: Stay): void {
     const stays = this.#stays.get(room) ?? [];
     this.#stays.delete(room);

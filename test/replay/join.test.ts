@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { openStream, type StreamClient } from '../helpers/client.js';
+import { collect } from '../helpers/emitted.js';
 import { serveHub } from '../helpers/server.js';
 
 const seen = (client: StreamClient) => client.events.map(({ id, data }) => [id, data]);
@@ -75,6 +76,39 @@ it('signals what the room has lost since the position', async () => {
   expect(seen(client).slice(1)).toEqual([
     ['2', '2'],
     ['3', '3'],
+  ]);
+});
+
+it('signals no loss of what it got, or was told of, when it comes back to a room', async () => {
+  const { sse, url, handle } = await serveHub({ hub: { recentBufferSize: 2 } });
+  const gaps = collect(sse, 'gap');
+  sse.sendToUser('ann', 'p', { id: 'p', text: true });
+  const client = await openStream(`${url}/ann?rooms=r`, { lastEventId: 'p' });
+  const ann = await handle(0);
+  const say = (...ids: string[]) => {
+    for (const id of ids) sse.sendToRoom('r', id, { id, text: true });
+  };
+  const comeBack = () => {
+    ann.leave('r');
+    ann.join('r', { replay: true });
+  };
+  say('1', '2', '3', '4');
+  comeBack();
+  sse.clearRecent();
+  comeBack();
+  expect(gaps).toEqual([]);
+  ann.leave('r');
+  say('5', '6', '7');
+  ann.join('r', { replay: true });
+  expect(gaps).toMatchObject([{ reason: 'evicted' }]);
+  say('8', '9', '10');
+  comeBack();
+  expect(gaps).toHaveLength(1);
+  ann.send('end', { text: true });
+  await client.until(({ events }) => events.at(-1)?.data === 'end');
+  expect(client.events.filter(({ event }) => event === undefined).map(({ data }) => data)).toEqual([
+    ...['1', '2', '3', '4'],
+    ...['6', '7', '8', '9', '10', 'end'],
   ]);
 });
 

@@ -155,7 +155,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   start(sink: Sink, first: Frame): void {
     this.#sink = sink;
     this.#write(new Chunk(first));
-    this.#wakeAt(Math.min(this.#pingAt, this.#endsAt || NEVER));
+    if (this.open) this.#wakeAt(Math.min(this.#pingAt, this.#endsAt || NEVER));
   }
 
   /** Takes one frame for the client. */

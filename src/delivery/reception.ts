@@ -51,9 +51,9 @@ export class Reception {
     const connection = new Connection(delivery, this.#connections, userId, settings, lastEventId);
     const sink = exchange.open(connection);
     connection.start(sink, encodeRetry(settings.retryMs));
-    this.#counters.sinks[sink.kind] += 1;
     // A made-up response may fail at the first write.
     if (!connection.open) return { lastEventId, refused: 'gone' };
+    this.#counters.sinks[sink.kind] += 1;
     const tell = delivery.enter(connection, lastEventId, rooms);
     if (signal !== undefined) connection.endWith(signal);
     return { lastEventId, connection, tell };

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { SSEKify } from '../../src/index.js';
 import { collect } from '../helpers/emitted.js';
 import { flushed, MadeUpResponse } from '../helpers/made-up-response.js';
@@ -93,6 +93,37 @@ it('parts with a response whose write throws, and serves the others', async () =
   expect(sse.stats().connections).toBe(1);
 });
 
+it('parts with a response of which nothing works any more, and serves the others', async () => {
+  const { sse, response, left } = register();
+  const other = new MadeUpResponse();
+  sse.registerConnection('bob', other.asResponse());
+  const fail = () => {
+    throw new Error('already closed');
+  };
+  Object.assign(response, { write: fail, end: fail, destroy: fail });
+  expect(sse.sendToAll('hello', { id: '1' })).toBe(2);
+  await flushed();
+  expect(left).toMatchObject([{ userId: 'ann', reason: 'error' }]);
+  expect(other.text).toContain('id: 1\ndata: "hello"');
+});
+
+it('cuts off at the end of the grace those that are left when one of them throws', async () => {
+  const { sse, response } = register();
+  const other = new MadeUpResponse();
+  sse.registerConnection('bob', other.asResponse());
+  response.takes = false;
+  other.takes = false;
+  const destroy = vi.fn(() => {
+    throw new Error('already closed');
+  });
+  Object.assign(response, { destroy });
+  Object.assign(other, { destroy });
+  sse.sendToAll('never taken');
+  await flushed();
+  await sse.shutdown({ graceMs: 20 });
+  expect(destroy).toHaveBeenCalledTimes(2);
+});
+
 it('parts with a response whose end throws', async () => {
   const { sse, response, left, handle } = register();
   response.end = () => {
@@ -106,6 +137,7 @@ it('parts with a response whose end throws', async () => {
 });
 
 it('refuses a response that fails at its first write, and keeps nothing of it', async () => {
+  vi.useFakeTimers();
   const response = new MadeUpResponse();
   response.write = () => {
     throw new Error('already closed');
@@ -113,7 +145,8 @@ it('refuses a response that fails at its first write, and keeps nothing of it', 
   const { sse, left, handle } = register(response);
   expect(handle).toMatchObject({ closed: true, refused: 'gone', connId: '' });
   expect(left).toEqual([]);
-  expect(sse.stats()).toMatchObject({ connections: 0, users: 0, refused: { gone: 1 } });
+  expect(sse.stats()).toMatchObject({ connections: 0, users: 0, refused: { gone: 1 }, sinks: { response: 0 } });
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 it.each([undefined, null, 7, {}, { write() {} }, { end() {} }])('refuses %o as a response', (value) => {

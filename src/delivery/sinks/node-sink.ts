@@ -107,12 +107,16 @@ export class NodeSink implements Sink {
   destroy(): void {
     this.#ended = true;
     const stream = streamOf(this.#res);
-    if (stream !== undefined) {
-      stream.close(HTTP2_CANCEL);
-      // Else it would wait for a window that its client may never open.
-      stream.destroy?.();
-    } else if (this.#res.destroy !== undefined) this.#res.destroy();
-    else this.#res.end();
+    try {
+      if (stream !== undefined) {
+        stream.close(HTTP2_CANCEL);
+        // Else it would wait for a window that its client may never open.
+        stream.destroy?.();
+      } else if (this.#res.destroy !== undefined) this.#res.destroy();
+      else this.#res.end();
+    } catch {
+      // Only a made-up response throws; nothing more can be done for it.
+    }
   }
 
   /** What the socket was given, and what of it still waits for the kernel; Node's own idle timeout looks at the same. */
@@ -208,7 +212,7 @@ export class NodeSink implements Sink {
   /** The response made an error of something. */
   failed(): void {
     this.#owner.closed('error');
-    if (this.#res.writableEnded !== true) this.#res.destroy?.();
+    if (this.#res.writableEnded !== true) this.destroy();
   }
 }
 

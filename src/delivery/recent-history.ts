@@ -71,9 +71,9 @@ export class RecentHistory implements History {
 
   join(connection: Connection, room: string, lastEventId: string | undefined, replay: boolean): GapReason | undefined {
     const { position } = connection;
-    if (position === undefined || lastEventId === undefined) return undefined;
+    if (position === undefined) return undefined;
     connection.served ??= new ServedRooms(position);
-    const gap = replay ? this.#resume(connection, lastEventId, [roomScope(room)], undefined, room) : undefined;
+    const gap = replay ? this.#resume(connection, lastEventId ?? '', [roomScope(room)], undefined, room) : undefined;
     connection.served.joined(room, replay ? position : this.#parts.delivery.order);
     return gap;
   }

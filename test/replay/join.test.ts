@@ -61,6 +61,27 @@ it('resends after leaving and coming back only what was not given before', async
   ]);
 });
 
+it('resends what was said before the connection was put in the room from elsewhere', async () => {
+  const { sse, url, handle } = await serveHub();
+  sse.sendToAll('p', { id: 'p', text: true });
+  sse.sendToRoom('r', '1', { id: '1', text: true });
+  const client = await openStream(`${url}/ann`, { lastEventId: 'p' });
+  const ann = await handle(0);
+  await sse.publishJoin('ann', 'r');
+  sse.sendToRoom('r', '2', { id: '2', text: true });
+  await sse.publishLeave('ann', 'r');
+  sse.sendToRoom('r', '3', { id: '3', text: true });
+  ann.join('r', { replay: true });
+  ann.send('end', { text: true });
+  await client.until(({ events }) => events.at(-1)?.data === 'end');
+  expect(seen(client)).toEqual([
+    ['2', '2'],
+    [undefined, '1'],
+    ['3', '3'],
+    [undefined, 'end'],
+  ]);
+});
+
 it('signals what the room has lost since the position', async () => {
   const { sse, url, handle } = await serveHub({ hub: { recentBufferSize: 2 } });
   sse.sendToUser('ann', 'p', { id: 'p', text: true });

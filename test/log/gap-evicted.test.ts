@@ -57,3 +57,24 @@ it('tells of a gap where the window has passed, by the log’s own time', async 
   expect(gapsOf(late)).toEqual(['evicted']);
   expect(a.sse.stats().gaps.evicted).toBe(1);
 });
+
+it('tells of no gap to a client that comes back to a room whose events it got while it was there', async () => {
+  const redis = await startRedis();
+  const a = await logHub(redis.url, { log: { ringMaxBytes: 0 } });
+  const { id: lastEventId = '' } = await a.sse.publishToAll('before');
+  const client = await openStream(`${a.url}/ann?rooms=r`, { lastEventId });
+  const ann = await a.handle(0);
+  for (const n of range(0, 5)) await a.sse.publishToRoom('r', n);
+  await untilTold(client, 5);
+  for (let times = 0; times < 2; times += 1) {
+    ann.leave('r');
+    ann.join('r', { replay: true });
+  }
+  expect(a.gaps).toEqual([]);
+  ann.leave('r');
+  await a.sse.publishToRoom('r', 'missed');
+  await a.sse.publishToUser('ann', 'there');
+  await untilTold(client, 6);
+  ann.join('r', { replay: true });
+  expect(a.gaps).toMatchObject([{ reason: 'evicted' }]);
+});

@@ -192,7 +192,9 @@ export class LogFeed implements History {
       if (backlog.passed) gap = 'evicted';
       this.#resend(connection, room, { from: now, upTo: now }, gap);
     } else if (replayed) {
-      if (position < this.ring.begin) gap = 'evicted';
+      const { begin } = this.ring;
+      // What it was there for is not lost on it.
+      if (position < begin && !connection.served.hasAll(room, begin)) gap = 'evicted';
       this.#resend(connection, room, { from: position, upTo: backlog?.place ?? now }, gap);
     }
     connection.served.joined(room, replayed ? position : now);

@@ -10,7 +10,7 @@ export interface SSEKifyStats {
   users: number;
   /** Rooms with a connection in them. */
   rooms: number;
-  /** Frames that connections accepted from `sendTo*`, `publish*` and `handle.send`. */
+  /** Frames that connections accepted: events and comments, but for heartbeats, gaps and what is resent. */
   sent: number;
   /** Frames resent to clients that came back. */
   replayed: number;

@@ -67,14 +67,15 @@ export class SSEKifyError extends Error {
 
   /** The stable code; see {@link SSEKifyErrorCode}. */
   readonly code: SSEKifyErrorCode;
+  // The fields that may be absent are only declared: defined ones would stand in every log as `undefined`.
   /** `'warn'` when nothing failed for the caller; absent otherwise. */
-  readonly level?: 'warn' | 'error';
+  declare readonly level?: 'warn' | 'error';
   /** Of a failed publish: the event's id, with which a retry is safe; absent when the event has none. */
-  readonly id?: string;
+  declare readonly id?: string;
   /** Of a failed publish: whether the channel did not take it, or nobody knows. */
-  readonly outcome?: PublishOutcome;
+  declare readonly outcome?: PublishOutcome;
   /** Of a failed publish: how many connections of this instance got the event all the same. */
-  readonly delivered?: number;
+  declare readonly delivered?: number;
 
   constructor(code: SSEKifyErrorCode, message: string, details: SSEKifyErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);

@@ -194,3 +194,10 @@ it('refuses an unusable user id or room everywhere, and never broadcasts for it'
   expect(client.events).toHaveLength(1);
   expect(sse.stats()).toMatchObject({ connections: 1, recentItems: 0 });
 });
+
+it('throws errors that show in a log what they carry, and nothing else', () => {
+  const error = new SSEKifyError('INVALID_USER_ID', 'no such user', { level: undefined });
+  expect(Object.keys(error).sort()).toEqual(['code', 'name']);
+  const failed = new SSEKifyError('PUBLISH_REFUSED', 'not taken', { id: 'a', outcome: 'refused', delivered: 0 });
+  expect(Object.keys(failed).sort()).toEqual(['code', 'delivered', 'id', 'name', 'outcome']);
+});

@@ -98,7 +98,7 @@ interface ClosableAdapter extends RedisLike {
 }
 
 /** What {@link createIORedisAdapter} takes. */
-type IORedisTarget = string | IORedisClient | Readonly<Record<string, unknown>>;
+type IORedisTarget = string | IORedisClient | object;
 /**
  * Makes the channel between instances out of `ioredis` 5 or 6, which is loaded when this is called.
  *
@@ -190,7 +190,7 @@ interface NodeRedisClient {
   destroy(): unknown;
 }
 /** What {@link createNodeRedisAdapter} takes. */
-type NodeRedisTarget = string | NodeRedisClient | Readonly<Record<string, unknown>>;
+type NodeRedisTarget = string | NodeRedisClient | object;
 /**
  * Makes the channel between instances out of the official `redis` client, version 5 or later. It behaves as
  * {@link createIORedisAdapter} does, for a standalone server.
@@ -424,7 +424,7 @@ interface Gap {
   reason: GapReason;
 }
 /** What gives items, one after the other or as they come: an array, a generator, a stream. */
-type Items = AsyncIterable<unknown> | Iterable<unknown>;
+type Items = AsyncIterable<unknown> | Iterable<unknown> | ReadableStream<unknown>;
 /** Options of {@link RegisteredConnectionHandle.pipe}. */
 interface PipeOptions<Name extends string = string> {
   /** Name of the events; without one each is a `message`. */

@@ -160,7 +160,7 @@ export interface Gap {
 }
 
 /** What gives items, one after the other or as they come: an array, a generator, a stream. */
-export type Items = AsyncIterable<unknown> | Iterable<unknown>;
+export type Items = AsyncIterable<unknown> | Iterable<unknown> | ReadableStream<unknown>;
 
 /** Options of {@link RegisteredConnectionHandle.pipe}. */
 export interface PipeOptions<Name extends string = string> {

@@ -18,7 +18,7 @@ import { SwitchWatch } from './switch-watch.js';
 export type { IORedisClient } from './ioredis-client.js';
 
 /** What {@link createIORedisAdapter} takes. */
-export type IORedisTarget = string | IORedisClient | Readonly<Record<string, unknown>>;
+export type IORedisTarget = string | IORedisClient | object;
 
 const ONCE_MORE_MS = 500;
 const backOff = (attempt: number) => Math.min(attempt * 50, 500);

@@ -18,7 +18,7 @@ export interface NodeRedisClient {
 }
 
 /** What {@link createNodeRedisAdapter} takes. */
-export type NodeRedisTarget = string | NodeRedisClient | Readonly<Record<string, unknown>>;
+export type NodeRedisTarget = string | NodeRedisClient | object;
 
 const METHODS = ['on', 'duplicate', 'connect', 'subscribe', 'unsubscribe', 'sendCommand', 'destroy'];
 

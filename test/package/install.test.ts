@@ -87,6 +87,14 @@ it.each([
   },
   { kind: 'nodenext', source: 'use.mts', built: 'use.mjs', module: 'nodenext' },
   { kind: 'bundler', source: 'use.mts', built: 'use.mjs', module: 'esnext', moduleResolution: 'bundler' },
+  {
+    kind: 'bundler, with the types of browsers that Next asks for',
+    source: 'use.mts',
+    built: 'use.mjs',
+    module: 'esnext',
+    moduleResolution: 'bundler',
+    lib: ['dom', 'dom.iterable', 'esnext'],
+  },
 ])('compiles in a TypeScript project ($kind) and delivers there', async ({ source, built, kind, ...resolution }) => {
   const { run, folder } = await project('typescript');
   await rename(path.join(folder, 'use.ts'), path.join(folder, source));

@@ -1,12 +1,16 @@
 import { EventEmitter } from 'node:events';
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { type OpenMetricsContentType, Registry, register } from 'prom-client';
+import type { RedisClientOptions, RedisClientType } from 'redis';
 import { describe, expectTypeOf, it } from 'vitest';
 import ssekify, {
   type AutoFieldsOptions,
   type ConnectInfo,
   type ConnectionOptions,
   type DisconnectInfo,
+  type IORedisTarget,
   type JoinOptions,
+  type NodeRedisTarget,
   type RedisLike,
   type RegisteredConnectionHandle,
   type RegisterOptions,
@@ -186,6 +190,12 @@ class HomeMade extends EventEmitter {
 it('takes an adapter that extends EventEmitter', () => {
   expectTypeOf(new HomeMade()).toExtend<RedisLike>();
   expectTypeOf(SSEKify).toBeConstructibleWith({ redis: new HomeMade() });
+});
+
+it('takes options for Redis, and clients, as the libraries type them', () => {
+  expectTypeOf<RedisOptions | Redis | Cluster>().toExtend<IORedisTarget>();
+  expectTypeOf<RedisClientOptions | RedisClientType>().toExtend<NodeRedisTarget>();
+  expectTypeOf<undefined>().not.toExtend<IORedisTarget | NodeRedisTarget>();
 });
 
 describe('metrics', () => {

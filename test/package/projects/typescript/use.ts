@@ -43,6 +43,8 @@ assert.equal(FromDefault, SSEKify);
 // What a route handler of a framework is: no types of browsers are needed for it.
 const respond: RespondOptions<{ notice: Notice }> = { ...register, connected: (handle) => void handle.join('web') };
 const route = (request: Request): Response => sse.respond(request, user, respond);
+// What a model answers with, also where the types of browsers know no iterator of it.
+const answer = (stream: ReadableStream<Uint8Array>) => sse.task(user, { requestId: 'chat-1' }).pipe(stream);
 
 async function main(): Promise<void> {
   const streamed = route(new Request('http://localhost/'));
@@ -70,6 +72,7 @@ async function main(): Promise<void> {
   assert.match(body, /event: ?notice\n[\s\S]*"title":"sent"[\s\S]*"title":"published"/);
   assert.equal(envelopes[0]?.target, user);
   assert.equal(handles[0]?.closed, true);
+  await answer(new ReadableStream({ start: (controller) => controller.close() }));
   const codes: SSEKifyErrorCode[] = [];
   try {
     sse.sendToUser('', { title: 'x' }, named);

@@ -16,12 +16,16 @@ import ssekify, {
   type SSEKifyOptions,
   type UserId,
 } from 'ssekify';
+import type { EggSSE } from 'ssekify/egg';
+import type { MetricsOptions } from 'ssekify/prometheus';
 
 interface Notice {
   title: string;
 }
 
 const user: UserId = 'ann';
+/** The subpaths have types, too, also where `exports` is not read. */
+export type OfSubpaths = [EggSSE, MetricsOptions];
 const autoFields = { timestamp: 'epochMs', traceId: undefined } satisfies AutoFieldsOptions;
 const seq: SeqOptions = { startAt: 1, frameIdPolicy: undefined };
 const options = {

@@ -57,7 +57,7 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
 
   /**
    * @throws {@link SSEKifyError} `INVALID_OPTION`, naming the option, its value and what is allowed; `INVALID_ROOM`,
-   * `INVALID_HEADER`, `INVALID_EVENT`, `NOT_SERIALIZABLE` or `PAYLOAD_TOO_LARGE` for what `connection` and `keepAliveEvent` say;
+   * `INVALID_HEADER`, `NOT_SERIALIZABLE` or `PAYLOAD_TOO_LARGE` for what `connection` and `keepAliveEvent` say;
    * `REDIS_CLIENT_MISSING`
    */
   constructor(options?: SSEKifyOptions) {
@@ -79,7 +79,7 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
    * @param res - the raw Node response of HTTP/1.x or HTTP/2 (Koa: `ctx.res`, Fastify: `reply.raw`)
    * @returns the connection; when it was refused (the response is answered then) an inert one, with `refused` saying why
    * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_RESPONSE`, `INVALID_OPTION`, `INVALID_ROOM`, `INVALID_HEADER`,
-   * `INVALID_ID`, `INVALID_EVENT`, `NOT_SERIALIZABLE` or `PAYLOAD_TOO_LARGE` (of a `keepAliveEvent`), before anything is sent
+   * `INVALID_ID`, `NOT_SERIALIZABLE` or `PAYLOAD_TOO_LARGE` (of a `keepAliveEvent`), before anything is sent
    */
   registerConnection(userId: UserId, res: NodeResponse, options?: RegisterOptions): RegisteredConnectionHandle<Events> {
     return this.#hub.register(userId, res, options);

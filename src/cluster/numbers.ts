@@ -98,12 +98,16 @@ export class Numbers {
 
   /** Numbers given by sendTo* are beyond the counter, and so may be others' by now: it is lifted past them. */
   async #lift(kv: KeyValue, ticket: SeqTicket, first: number): Promise<number> {
+    // Who waits for it has given up by then, and a number that somebody made up may be too far to be reached.
+    const until = performance.now() + STORE_MS;
     let seq = first;
     for (;;) {
       const missing = this.#parts.stamper.nextNumber(ticket.key) - seq;
       if (missing <= 0) return seq;
       const more = Array.from({ length: Math.min(missing, LIFT_AT_ONCE) }, () => this.#next(kv, ticket));
-      seq = Math.max(...(await Promise.all(more)));
+      const lifted = Math.max(...(await Promise.all(more)));
+      if (lifted <= seq || performance.now() > until) throw new Error(`the store's incr does not get beyond ${lifted}`);
+      seq = lifted;
     }
   }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { SSEKifyError, SSEKifyOptions } from '../../src/index.js';
 import { openStream, type StreamClient } from '../helpers/client.js';
@@ -104,6 +105,36 @@ for (const answer of [Number.NaN, 'x', undefined, {}, 1.5]) {
     expect(fallbacks(a.errors)).toHaveLength(1);
   });
 }
+
+for (const answer of [1, 0, -5, null]) {
+  it(`goes on from memory when a store gives ${answer} again and again`, async () => {
+    const store = { incr: async () => answer as number, expire: async () => 1 };
+    const a = await instance({ redis: new MemoryBus().adapter(), seq: { redis: store } });
+    for (let n = 0; n < 3; n += 1) await a.sse.publishToUser('ann', { requestId: 'k' });
+    await a.ann.received(3);
+    expect(field(a.ann, 'seq')).toEqual([0, 1, 2]);
+    expect(fallbacks(a.errors)).toHaveLength(1);
+  });
+}
+
+it('leaves a store alone when lifting it takes longer than is waited for', async () => {
+  const bus = new MemoryBus();
+  const store = { incr: (key: string) => nextTurn().then(() => bus.store.incr(key)), expire: async () => 1 };
+  const a = await instance({ redis: bus.adapter(), seq: { redis: store } });
+  const madeUp = 2 ** 51;
+  const data = { requestId: 'k', seq: madeUp };
+  await bus.adapter().publish('ssekify:bus', JSON.stringify({ type: 'user', target: 'ann', data }));
+  await a.sse.publishToUser('ann', { requestId: 'k' });
+  await a.ann.received(2);
+  expect(field(a.ann, 'seq')).toEqual([madeUp, madeUp + 1]);
+  expect(fallbacks(a.errors)).toHaveLength(1);
+  const askedInManyTurns = async () => {
+    const before = bus.store.incrs;
+    for (let turn = 0; turn < 100; turn += 1) await nextTurn();
+    return bus.store.incrs - before;
+  };
+  await expect.poll(askedInManyTurns).toBe(0);
+});
 
 it('counts per instance, and says so once, where there is no store', async () => {
   const bus = new MemoryBus();

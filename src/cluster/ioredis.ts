@@ -21,6 +21,7 @@ export type { IORedisClient } from './ioredis-client.js';
 export type IORedisTarget = string | IORedisClient | object;
 
 const ONCE_MORE_MS = 500;
+const AGAIN_MS = 500;
 const backOff = (attempt: number) => Math.min(attempt * 50, 500);
 
 const COMMON = {
@@ -34,19 +35,32 @@ const COMMON = {
  * A publish that cannot leave now fails now, and one whose answer is lost is never sent again by the client: the hub
  * delivers locally instead and tells the caller, who may retry with the id.
  */
-const PUBLISHING = {
+const publishing = () => ({
   ...COMMON,
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   lazyConnect: false,
   disconnectTimeout: 500,
-  // After a failover the old primary is read-only: connect to the new one, and do not resend.
-  reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? 1 : false),
-};
+  reconnectOnError: leavesReplica(),
+});
+
+/**
+ * After a failover the old primary is read-only: connect to the new one, and do not resend. Everything under way gets that
+ * answer, and for each the client would leave once more.
+ */
+function leavesReplica() {
+  let leftAt = Number.NEGATIVE_INFINITY;
+  return ({ message }: Error) => {
+    const now = performance.now();
+    if (now < leftAt + AGAIN_MS || !message.startsWith('READONLY')) return false;
+    leftAt = now;
+    return 1;
+  };
+}
 
 /** Who follows a log waits for what comes, longer than an answer may take elsewhere; silence is noticed without these. */
-const FOLLOWING = { ...PUBLISHING, commandTimeout: undefined, socketTimeout: undefined };
+const following = () => ({ ...publishing(), commandTimeout: undefined, socketTimeout: undefined });
 
 /** The adapter subscribes again by itself, so that it knows when the subscription stands. */
 const SUBSCRIBING = {
@@ -116,7 +130,7 @@ function construct(target: unknown, options: Options, caller: string): unknown {
  * ```
  */
 export function createIORedisAdapter(target: IORedisTarget): ClosableAdapter {
-  const publisher = connect(target, PUBLISHING);
+  const publisher = connect(target, publishing());
   const subscriber = isCluster(publisher)
     ? new ClusterSubscriber(publisher)
     : new SubscriberLink(connect(target, SUBSCRIBING));
@@ -125,7 +139,7 @@ export function createIORedisAdapter(target: IORedisTarget): ClosableAdapter {
 
 /** Opens a connection on which a command that cannot leave now fails now, and is never sent twice. */
 export function openLink(target: IORedisTarget, caller: string): ReplicatedLink {
-  return new IORedisLink(connect(target, FOLLOWING, caller));
+  return new IORedisLink(connect(target, following(), caller));
 }
 
 class IORedisLink implements ReplicatedLink {

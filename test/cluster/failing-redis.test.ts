@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { createIORedisAdapter, createNodeRedisAdapter, type RedisLike, SSEKify } from '../../src/index.js';
+import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
 import { freePort, type RedisServer, startRedis } from '../helpers/redis.js';
@@ -172,6 +173,23 @@ describe.each(adapters)('with %s', (_, make) => {
     await expect.poll(() => a.sse.publishToUser('ann', { n: 1, requestId: 'k' }).catch(() => undefined)).toBeDefined();
     await a.ann.until(() => a.said().includes(1));
     expect(a.said()[0]).toBe(0);
+  });
+
+  it('leaves a replica once, however much is under way there', async () => {
+    const [redis, a] = await pair();
+    const warnings: Error[] = [];
+    const note = (warning: Error) => warnings.push(warning);
+    process.on('warning', note);
+    atEnd(() => void process.off('warning', note));
+    const client = redis.client();
+    await client.replicaof('127.0.0.1', await freePort());
+    const publishes = range(0, 50).map((n) => a.sse.publishToUser('ann', { n, requestId: 'k' }));
+    for (const { status } of await Promise.allSettled(publishes)) expect(status).toBe('rejected');
+    await client.replicaof('NO', 'ONE');
+    await expect.poll(() => a.sse.publishToUser('ann', { n: 50, requestId: 'k' }).catch(() => undefined)).toBeDefined();
+    await a.ann.until(() => a.said().includes(50));
+    expect(a.said().slice(0, 50)).toEqual(range(0, 50));
+    expect(warnings).toEqual([]);
   });
 
   it.each(['pubsub', 'normal'])('restores its connections when those of type %s are killed', async (type) => {

@@ -74,8 +74,7 @@ export class ClusterSubscriber implements Link {
   /** One channel after the other, so that those of one node share its seat. */
   subscribe(channel: string): Promise<unknown> {
     const turn = this.#turn.then(async () => {
-      const late = setTimeout(() => this.renew(), ANSWER_MS);
-      late.unref();
+      const late = setTimeout(() => this.renew(), ANSWER_MS).unref();
       try {
         await this.#subscribe(channel);
       } finally {
@@ -141,7 +140,7 @@ export class ClusterSubscriber implements Link {
       }
       address = moved;
     }
-    throw new Error('the nodes of the cluster do not agree in time on which of them owns the channel');
+    throw new Error('the nodes of the cluster do not agree on who owns the channel');
   }
 
   /** Asks a node for a key of the channel. @returns where else it is; `undefined` when this node owns it */

@@ -1,6 +1,7 @@
 import { isRecord } from '../checks.js';
 import { SSEKifyError, show } from '../errors.js';
 import { ClusterSubscriber } from './cluster-subscriber.js';
+import { renewUnlessReady } from './greeting.js';
 import {
   type ClusterClient,
   type IORedisClient,
@@ -20,7 +21,6 @@ export type { IORedisClient } from './ioredis-client.js';
 /** What {@link createIORedisAdapter} takes. */
 export type IORedisTarget = string | IORedisClient | object;
 
-const ONCE_MORE_MS = 500;
 const AGAIN_MS = 500;
 const backOff = (attempt: number) => Math.min(attempt * 50, 500);
 
@@ -29,6 +29,9 @@ const COMMON = {
   maxLoadingRetryTime: 500,
   // Word of a failover is heard by a watch of our own.
   failoverDetector: false,
+  lazyConnect: false,
+  // How long a connection that was ended may take to close; also one that is closed already keeps the process for so long.
+  disconnectTimeout: 500,
 };
 
 /**
@@ -40,8 +43,6 @@ const publishing = () => ({
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
-  lazyConnect: false,
-  disconnectTimeout: 500,
   reconnectOnError: leavesReplica(),
 });
 
@@ -50,11 +51,11 @@ const publishing = () => ({
  * answer, and for each the client would leave once more.
  */
 function leavesReplica() {
-  let leftAt = Number.NEGATIVE_INFINITY;
+  let againAt = 0;
   return ({ message }: Error) => {
     const now = performance.now();
-    if (now < leftAt + AGAIN_MS || !message.startsWith('READONLY')) return false;
-    leftAt = now;
+    if (now < againAt || !message.startsWith('READONLY')) return false;
+    againAt = now + AGAIN_MS;
     return 1;
   };
 }
@@ -68,9 +69,6 @@ const SUBSCRIBING = {
   enableOfflineQueue: true,
   maxRetriesPerRequest: null,
   autoResubscribe: false,
-  lazyConnect: false,
-  // How long a connection that was ended may take to close; also one that is closed already keeps the process for so long.
-  disconnectTimeout: 500,
 };
 
 /** A sentinel that does not answer is not waited for. */
@@ -178,8 +176,11 @@ class IORedisLink implements ReplicatedLink {
       if (!this.alive) lost();
       error(cause);
     });
+    const connected = renewUnlessReady(this, () => client.status === 'connect', error);
+    client.on('connect', connected);
     // It may have been opened long before anybody listens.
     if (this.alive) ready();
+    connected();
   }
 
   call(command: string, ...args: string[]): Promise<unknown> {
@@ -250,8 +251,7 @@ class IORedisLink implements ReplicatedLink {
     clearTimeout(this.#onceMore);
     this.#onceMore = setTimeout(() => {
       this.#client.connect().catch(error);
-    }, ONCE_MORE_MS);
-    this.#onceMore.unref();
+    }, AGAIN_MS).unref();
   }
 }
 

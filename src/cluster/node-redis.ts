@@ -1,5 +1,6 @@
 import { hasMethods, isRecord } from '../checks.js';
 import { SSEKifyError, show } from '../errors.js';
+import { renewUnlessReady } from './greeting.js';
 import type { Link, LinkEvents } from './link.js';
 import { functionIn, loadOptional } from './load.js';
 import { type ClosableAdapter, RedisAdapter } from './redis-adapter.js';
@@ -151,8 +152,14 @@ class NodeRedisLink implements Link {
     const ifCurrent = (tell: (events: LinkEvents) => void) => {
       if (client === this.#client && this.#events !== undefined) tell(this.#events);
     };
-    // A client that is destroyed while its socket is being opened opens it all the same.
+    const connected = renewUnlessReady(
+      this,
+      () => client.isOpen && !client.isReady,
+      (late) => this.#events?.error(late),
+    );
     client.on('connect', () => {
+      connected();
+      // A client that is destroyed while its socket is being opened opens it all the same.
       if (this.#over || client !== this.#client) this.#destroy(client);
     });
     client.on('ready', () => ifCurrent(({ ready }) => ready()));
@@ -179,7 +186,6 @@ class NodeRedisLink implements Link {
     clearTimeout(this.#onceMore);
     this.#onceMore = setTimeout(() => {
       if (client === this.#client && !client.isOpen) this.renew();
-    }, ONCE_MORE_MS);
-    this.#onceMore.unref();
+    }, ONCE_MORE_MS).unref();
   }
 }

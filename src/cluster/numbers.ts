@@ -106,7 +106,7 @@ export class Numbers {
       if (missing <= 0) return seq;
       const more = Array.from({ length: Math.min(missing, LIFT_AT_ONCE) }, () => this.#next(kv, ticket));
       const lifted = Math.max(...(await Promise.all(more)));
-      if (lifted <= seq || performance.now() > until) throw new Error(`the store's incr does not get beyond ${lifted}`);
+      if (lifted <= seq || performance.now() > until) throw new Error(`the store's incr gave ${lifted}`);
       seq = lifted;
     }
   }
@@ -129,8 +129,7 @@ export class Numbers {
 async function inTime(answer: Promise<number>): Promise<number> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer of the store in ${STORE_MS} ms`)), STORE_MS);
-    timer.unref();
+    timer = setTimeout(() => reject(new Error(`no answer of the store in ${STORE_MS} ms`)), STORE_MS).unref();
   });
   try {
     return await Promise.race([answer, late]);

@@ -111,8 +111,7 @@ export class Subscriptions {
         if (isOver()) return;
         this.#onError(error);
         clearTimeout(this.#again);
-        this.#again = setTimeout(() => this.#tryAgain(), AGAIN_MS);
-        this.#again.unref();
+        this.#again = setTimeout(() => this.#tryAgain(), AGAIN_MS).unref();
       },
     );
   }

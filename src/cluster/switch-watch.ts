@@ -57,7 +57,6 @@ const optionsFor = ({ host, port, family }: Record<string, unknown>, options: Re
   readOnly: false,
   enableReadyCheck: false,
   autoResubscribe: false,
-  lazyConnect: false,
   socketTimeout: undefined,
   keepAlive: 30_000,
   retryStrategy: askAgain,

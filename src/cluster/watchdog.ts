@@ -10,8 +10,7 @@ export class Watchdog {
   constructor(watched: readonly Link[]) {
     this.#timer = setInterval(() => {
       for (const each of watched) if (each.alive) this.#look(each);
-    }, LOOK_EVERY_MS);
-    this.#timer.unref();
+    }, LOOK_EVERY_MS).unref();
   }
 
   stop(): void {
@@ -19,8 +18,7 @@ export class Watchdog {
   }
 
   #look(connection: Link): void {
-    const late = setTimeout(() => connection.renew(), ANSWER_MS);
-    late.unref();
+    const late = setTimeout(() => connection.renew(), ANSWER_MS).unref();
     // A ping that fails says that the connection broke, which its client has noticed then.
     const answered = () => clearTimeout(late);
     connection.check().then(answered, answered);

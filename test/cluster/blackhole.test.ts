@@ -1,5 +1,11 @@
 import { expect, it } from 'vitest';
-import { createIORedisAdapter, createNodeRedisAdapter, type RedisLike } from '../../src/index.js';
+import {
+  createIORedisAdapter,
+  createNodeRedisAdapter,
+  createRedisStreamAdapter,
+  type RedisLike,
+  type SSEKifyOptions,
+} from '../../src/index.js';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
 import { startProxy } from '../helpers/proxy.js';
@@ -105,4 +111,23 @@ it.each(adapters)('restores connections that are cut, with %s', async (_, make) 
     await ann.received(round);
   }
   expect(ann.events.map(({ data }) => data)).toEqual(['1', '2', '3']);
+});
+
+const channels: [string, (url: string) => SSEKifyOptions['redis']][] = [
+  ...adapters,
+  ['ioredis in lossless mode', createRedisStreamAdapter],
+];
+
+it.each(channels)('leaves a connection that was taken and never answered, with %s', async (_, make) => {
+  const redis = await startRedis();
+  const proxy = await startProxy(redis.port);
+  proxy.blackhole();
+  const { sse } = await serveHub({ hub: { redis: make(proxy.url) } });
+  const errors = collect(sse, 'error');
+  await expect.poll(() => errors.map(String).join(), { timeout: 10_000 }).toContain('not ready in 4000 ms');
+  proxy.strand();
+  proxy.heal();
+  await sse.ready();
+  await sse.publishToUser('ann', 'well');
+  expect(errors.map(({ code }) => code)).toContain('BUS_ERROR');
 });

@@ -10,7 +10,7 @@ export interface Proxy {
   blackhole(): void;
   /** Swallows every byte of the connections that are there, for good; those that come are well. */
   strand(): void;
-  /** Passes bytes on again; connections that lost some are cut off, as their ends would notice. */
+  /** Passes bytes on again; connections that lost some are cut off, as their ends would notice, but for stranded ones. */
   heal(): void;
   /** Holds every byte back, also of the connections that come. */
   hold(): void;
@@ -49,7 +49,7 @@ export async function startProxy(target: number): Promise<Proxy> {
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
-  const cut = (which: (pair: { lossy: boolean }) => boolean) => {
+  const cut = (which: (pair: { lossy: boolean; stranded: boolean }) => boolean) => {
     for (const pair of [...pairs]) if (which(pair)) for (const socket of pair.sockets) socket.destroy();
   };
   atEnd(async () => {
@@ -68,7 +68,7 @@ export async function startProxy(target: number): Promise<Proxy> {
     },
     heal() {
       swallowing = false;
-      cut(({ lossy }) => lossy);
+      cut(({ lossy, stranded }) => lossy && !stranded);
     },
     hold() {
       holding = true;

@@ -87,8 +87,7 @@ export class Tail {
       // A connection that is lost says when it is back; one that stands is tried again.
       this.#again = setTimeout(() => {
         if (this.#link.alive) this.#begin();
-      }, AGAIN_MS);
-      this.#again.unref();
+      }, AGAIN_MS).unref();
     });
   }
 

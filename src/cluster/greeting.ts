@@ -14,7 +14,9 @@ export function renewUnlessReady(link: Link, waits: () => boolean, tell: (error:
     tell(new Error(`not ready in ${READY_MS} ms`));
     link.renew();
   };
+  let timer: NodeJS.Timeout | undefined;
   return () => {
-    setTimeout(look, READY_MS).unref();
+    clearTimeout(timer);
+    timer = setTimeout(look, READY_MS).unref();
   };
 }

@@ -106,7 +106,7 @@ export class Numbers {
       if (missing <= 0) return seq;
       const more = Array.from({ length: Math.min(missing, LIFT_AT_ONCE) }, () => this.#next(kv, ticket));
       const lifted = Math.max(...(await Promise.all(more)));
-      if (lifted <= seq || performance.now() > until) throw new Error(`the store's incr gave ${lifted}`);
+      if (lifted <= seq || performance.now() > until) throw new Error(`the store's incr does not get beyond ${lifted}`);
       seq = lifted;
     }
   }

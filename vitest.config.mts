@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** Tests of the built package, which spawn npm scripts or pack it: after the others. */
 const HEAVY = filesIn('package', 'examples', 'docs', 'bench');
 
-/** Tests that mostly wait until servers have replaced one of them. */
-const TOPOLOGY = filesIn('topology');
+/** Tests that mostly wait: for a failure to be noticed, or for a server to be replaced by another. */
+const FAILURES = filesIn('failing', 'topology');
 
 /** Tests that load the machine with processes of their own, and so run alone. */
 const CHAOS = filesIn('chaos');
@@ -25,7 +25,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...HEAVY, ...TOPOLOGY, ...CHAOS],
+          exclude: [...HEAVY, ...FAILURES, ...CHAOS],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -58,8 +58,8 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'topology',
-          include: TOPOLOGY,
+          name: 'failures',
+          include: FAILURES,
           maxWorkers: 4,
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -65,6 +65,7 @@ export class Bus implements Wakeable {
   readonly #standing: Standing;
   #closed = false;
   #publishes = 0;
+  #sent = 0;
   /** Of the newest publish that came back. */
   #echoed = 0;
   readonly #outage: Outage;
@@ -111,8 +112,8 @@ export class Bus implements Wakeable {
   /** Publishes when it is its turn: after all that was published before it. */
   publish(outgoing: Outgoing): Promise<PublishResult> {
     const { n, before, holdBack = false } = outgoing;
-    // Its number was the last one given.
-    const publication = new Publication(outgoing, this.#publishes, this.#parts.clock.now() + ANSWER_MS);
+    this.#sent += 1;
+    const publication = new Publication(outgoing, this.#sent, this.#parts.clock.now() + ANSWER_MS);
     this.#pending.set(n, publication);
     this.#wakeFor(publication);
     if (before === undefined && !holdBack && this.#lane.idle) {

@@ -14,8 +14,9 @@ const askAgain = (attempt: number) => Math.min(attempt * 500, 10_000);
  */
 export class SwitchWatch {
   readonly #sentinels: readonly IORedisClient[];
-  /** What the first sentinel says is news, what the others say is not. */
+  /** What was said last of this primary, and whether the client left for it: it does so once, however many say it. */
   #news = '';
+  #left = false;
 
   constructor(client: IORedisClient) {
     const options = optionsOf(client);
@@ -25,12 +26,14 @@ export class SwitchWatch {
       sentinel.on('error', () => undefined);
       sentinel.on('message', (_channel, text) => {
         const news = String(text);
-        if (news === this.#news) return;
-        this.#news = news;
         const [switched, , , host, port] = news.split(' ');
+        if (switched !== options.name) return;
+        if (news !== this.#news) this.#left = false;
+        this.#news = news;
         // While it asks a sentinel where to go, ioredis would take this for the end.
-        const stays = client.status === 'connecting' || isConnectedTo(client, host, port);
-        if (switched === options.name && !stays) client.disconnect(true);
+        if (this.#left || client.status === 'connecting' || isConnectedTo(client, host, port)) return;
+        this.#left = true;
+        client.disconnect(true);
       });
       sentinel.on('ready', () => {
         sentinel.subscribe(SWITCHED).catch(() => undefined);

@@ -7,27 +7,43 @@ const NINE = 57;
 const DASH = 45;
 const ORIGIN = /^[a-z0-9]{10}$/;
 
+const LEAST_ROOM = 4;
+
 /** The ids of one origin with what was noted of them, by ascending counter. */
 class Run<Value> {
-  readonly times: number[] = [];
-  readonly counters: number[] = [];
-  readonly values: Value[] = [];
+  readonly #values: Value[] = [];
+  /** Of each id its time and its counter. */
+  #numbers = new Float64Array(LEAST_ROOM * 2);
+
+  /** The highest counter. */
+  get newest(): number | undefined {
+    return this.#values.length === 0 ? undefined : this.#numbers[this.#values.length * 2 - 1];
+  }
 
   add(time: number, counter: number, value: Value): void {
-    this.times.push(time);
-    this.counters.push(counter);
-    this.values.push(value);
+    const at = this.#values.length * 2;
+    if (at === this.#numbers.length) this.#grow();
+    this.#numbers[at] = time;
+    this.#numbers[at + 1] = counter;
+    this.#values.push(value);
   }
 
   get(time: number, counter: number): Value | undefined {
+    const numbers = this.#numbers;
     let from = 0;
-    let to = this.counters.length;
+    let to = this.#values.length;
     while (from < to) {
       const middle = (from + to) >>> 1;
-      if ((this.counters[middle] ?? 0) < counter) from = middle + 1;
+      if ((numbers[middle * 2 + 1] ?? 0) < counter) from = middle + 1;
       else to = middle;
     }
-    return this.counters[from] === counter && this.times[from] === time ? this.values[from] : undefined;
+    return numbers[from * 2 + 1] === counter && numbers[from * 2] === time ? this.#values[from] : undefined;
+  }
+
+  #grow(): void {
+    const numbers = new Float64Array(this.#numbers.length * 2);
+    numbers.set(this.#numbers);
+    this.#numbers = numbers;
   }
 }
 
@@ -85,8 +101,8 @@ export class CountedIds<Value> {
   age(): void {
     this.#size = 0;
     for (const origin of this.#origins.values()) {
-      origin.forgotten = origin.old?.counters.at(-1) ?? origin.forgotten;
-      origin.old = origin.young.values.length === 0 ? undefined : origin.young;
+      origin.forgotten = origin.old?.newest ?? origin.forgotten;
+      origin.old = origin.young.newest === undefined ? undefined : origin.young;
       origin.young = new Run();
     }
   }
@@ -116,7 +132,7 @@ const last = { id: '', valid: false, time: 0, origin: '', counter: 0, beginning:
 function read(id: string): boolean {
   if (id === last.id) return last.valid;
   last.id = id;
-  last.valid = (last.beginning !== '' && id.startsWith(last.beginning)) || readBeginning(id);
+  last.valid = (last.beginning !== '' && id.slice(0, last.beginning.length) === last.beginning) || readBeginning(id);
   if (!last.valid) return false;
   last.counter = digits(id, last.beginning.length, id.length);
   last.valid = last.counter >= 0;

@@ -3,6 +3,7 @@ import { LocalIds } from './delivery/local-ids.js';
 import { PlacedIds } from './delivery/placed-ids.js';
 import type { KnownPlaces } from './delivery/position-index.js';
 import type { HubSettings } from './options.js';
+import { ownText } from './own-text.js';
 import { createInstanceId, type NewId, timestampIds } from './stamp/ids.js';
 import { encodeEvent, type Frame, type WireEvent } from './wire/frame.js';
 
@@ -69,11 +70,16 @@ export class EventIds {
     };
   }
 
-  /** Encodes the event at a place. */
-  encode(event: WireEvent, order: number): Frame {
-    if (this.#counted === undefined) return encodeEvent(event, order, this.#placed !== undefined);
+  /** Gives the event its place; to be done once. */
+  place(event: WireEvent, order: number): void {
+    if (this.#counted === undefined || event.id === undefined) return;
     // An id that comes again, or is of another kind, needs a table.
-    event.unique = event.id !== undefined && this.#counted.take(event.id, order);
-    return encodeEvent(event, order, true);
+    event.unique = this.#counted.take(event.id, order);
+    if (!event.unique) event.id = ownText(event.id);
+  }
+
+  /** Encodes the event at its place. */
+  encode(event: WireEvent, order: number): Frame {
+    return encodeEvent(event, order, this.#placed !== undefined || this.#counted !== undefined);
   }
 }

@@ -1,6 +1,7 @@
 import { flag, isRecord, milliseconds, readOptions, refuse, text } from './checks.js';
 import type { Bus, BusHost } from './cluster/bus.js';
 import { NO_BUS } from './cluster/bus-stats.js';
+import { eventOf } from './cluster/canonical.js';
 import { aboutOf, type Command, envelopeOf, type Received } from './cluster/envelope.js';
 import { foreignNumbers } from './cluster/foreign-numbers.js';
 import type { LogBus } from './cluster/log/log-bus.js';
@@ -23,9 +24,10 @@ import type { Exchange } from './delivery/sinks/exchange.js';
 import { NodeExchange } from './delivery/sinks/node-exchange.js';
 import { checkResponse } from './delivery/sinks/response.js';
 import { checkRequest, WebExchange } from './delivery/sinks/web-exchange.js';
+import { Dispatch } from './dispatch.js';
 import { asError, refusesData, SSEKifyError, show } from './errors.js';
 import { EventIds } from './event-ids.js';
-import { type Emitter, Reporter, sentInfo } from './events.js';
+import { type Emitter, Reporter } from './events.js';
 import { Lossless } from './lossless.js';
 import { checkUserId } from './names.js';
 import {
@@ -68,13 +70,14 @@ export class Hub implements BusHost {
   readonly #ids: EventIds;
   readonly #stamper: Stamper;
   readonly #delivery: Delivery;
+  readonly #dispatch: Dispatch;
   readonly tasks: Tasks;
   readonly #reception: Reception;
   readonly #readRegistration: (options: unknown) => Registration;
   readonly #bus: Bus | undefined;
   readonly #publisher: Publisher | undefined;
   #lossless: Lossless | undefined;
-  readonly #seeNumber: (text: string) => void;
+  readonly #seeNumber: (event: WireEvent) => void;
   #farewell: Promise<void> | undefined;
   #over = false;
 
@@ -108,6 +111,7 @@ export class Hub implements BusHost {
       roomSettings: settings.roomOptions,
       left: (userId) => this.tasks.left(userId),
     });
+    this.#dispatch = new Dispatch(this.#ids, this.#delivery, this.#reporter);
     this.tasks = new Tasks({
       clock: this.#clock,
       shared: settings.redis !== undefined,
@@ -180,7 +184,7 @@ export class Hub implements BusHost {
     const wish = this.#liveWish(options, data);
     if (this.#over) return 0;
     const frame = this.#encode(data, wish, this.#ids.newLocalId);
-    return frame === undefined ? 0 : this.#deliver(scope, frame);
+    return frame === undefined ? 0 : this.#dispatch.deliver(scope, frame);
   }
 
   /** Sends on every instance. `scopeOf` may throw; nothing else of it does. */
@@ -202,7 +206,7 @@ export class Hub implements BusHost {
     if (this.#publisher !== undefined) return this.#publisher.publish(scope, data, wish);
     const event = this.#stamper.stamp(data, wish, this.#ids.newLocalId);
     const origin = this.#instanceId;
-    this.#deliver(scope, this.#frameOf(event));
+    this.#dispatch.send(scope, event);
     // Only now: what a listener publishes comes after it.
     this.#reporter.tell('publish', () => envelopeOf(scope, event, { v: 1, at: Date.now(), origin }));
     return Promise.resolve({ id: event.id });
@@ -288,7 +292,7 @@ export class Hub implements BusHost {
 
   deliver(scope: Scope, event: WireEvent, fromChannel: boolean): number {
     if (fromChannel) this.#ids.follow(event.id);
-    return this.#deliver(scope, this.#frameOf(event));
+    return this.#dispatch.send(scope, event);
   }
 
   obey(command: Command): number {
@@ -296,7 +300,7 @@ export class Hub implements BusHost {
   }
 
   heard(received: Received, message: string): void {
-    if ('event' in received && !received.asText) this.#seeNumber(received.event.text);
+    if ('event' in received && !received.asText) this.#seeNumber(received.event);
     if (!this.#reporter.isHeard('publish')) return;
     this.#reporter.tell('publish', () =>
       'event' in received
@@ -335,11 +339,12 @@ export class Hub implements BusHost {
     const common = { settings, delivery, counters: this.#counters, instanceId: this.#instanceId };
     if (source === undefined) {
       const positionId = () => this.#ids.newPositionId();
-      return new RecentHistory({ ...common, known: this.#ids.places, positionId });
+      const restore = (kept: string, order: number) => this.#ids.encode({ ...eventOf(kept), unique: true }, order);
+      return new RecentHistory({ ...common, known: this.#ids.places, positionId, restore });
     }
     const take = (received: Received, message: string) => {
       if ('command' in received) this.obey(received.command);
-      else this.#deliver(received.scope, encodeEvent(received.event, delivery.nextOrder()));
+      else this.#dispatch.deliver(received.scope, encodeEvent(received.event, delivery.nextOrder()));
       this.heard(received, message);
     };
     this.#lossless = new Lossless({
@@ -355,7 +360,7 @@ export class Hub implements BusHost {
   /** Stamps and encodes for this instance; data that is refused is reported. */
   #encode(data: unknown, wish: Wish, newId?: NewId): Frame | undefined {
     try {
-      return this.#frameOf(this.#stamper.stamp(data, wish, newId));
+      return this.#dispatch.frameOf(this.#stamper.stamp(data, wish, newId));
     } catch (error) {
       const refusal = asError(error);
       // `sendTo*` reports it and does not throw.
@@ -363,16 +368,6 @@ export class Hub implements BusHost {
       this.#reporter.error(refusal);
       return undefined;
     }
-  }
-
-  #frameOf(event: WireEvent): Frame {
-    return this.#ids.encode(event, this.#delivery.nextOrder());
-  }
-
-  #deliver(scope: Scope, frame: Frame): number {
-    const count = this.#delivery.deliver(scope, frame);
-    if (this.#reporter.isHeard('message-sent')) this.#reporter.tell('message-sent', () => sentInfo(scope, count));
-    return count;
   }
 
   /** Runs what gives a promise: what it throws rejects, and every rejection is reported and may be left unawaited. */

@@ -291,11 +291,17 @@ export class Bus implements Wakeable {
 
   /** The event of an own publish when a message is just what was sent, which then need not be read. */
   #ownEcho(message: string): Received | undefined {
-    if (this.#pending.size === 0 || !message.startsWith(this.#ownBeginning)) return undefined;
-    const n = message.slice(NUMBER_AT, message.indexOf('"', NUMBER_AT));
+    const n = this.#ownNumber(message);
+    if (n === undefined) return undefined;
     const { scope, echoOf } = this.#pending.get(n)?.outgoing ?? {};
     const echo = scope === undefined ? undefined : echoOf?.(message);
     return scope === undefined || echo === undefined ? undefined : { n, scope, ...echo };
+  }
+
+  /** The number of an own publish, which is not looked for while none is under way. */
+  #ownNumber(message: string): string | undefined {
+    if (this.#pending.size === 0 || !message.startsWith(this.#ownBeginning)) return undefined;
+    return message.slice(NUMBER_AT, message.indexOf('"', NUMBER_AT));
   }
 
   #read(message: unknown): Received | undefined {
@@ -312,8 +318,8 @@ export class Bus implements Wakeable {
 
   #receive(received: Received, message: string): void {
     const { host } = this.#parts;
-    const { n } = received;
-    const publication = n === undefined || this.#pending.size === 0 ? undefined : this.#pending.get(n);
+    const n = received.n ?? this.#ownNumber(message);
+    const publication = n === undefined ? undefined : this.#pending.get(n);
     const scope = 'event' in received ? received.scope : undefined;
     const id = 'event' in received ? received.event.id : undefined;
     if (this.#recent.seen(n, scope, id)) {

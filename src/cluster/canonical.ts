@@ -1,5 +1,5 @@
+import type { HeldScope } from '../delivery/recent-buffer.js';
 import { ownText } from '../own-text.js';
-import type { Scope } from '../types.js';
 import type { WireEvent } from '../wire/frame.js';
 import { isJson } from './json-text.js';
 
@@ -8,28 +8,36 @@ import { isJson } from './json-text.js';
 const NAME = '[^"\\\\\\x00-\\x1f]';
 const WORD = '[!#-[\\]-~]';
 
-/** An event's envelope up to its data, as ssekify writes it. */
+/** What stands between an envelope's target and its data, as ssekify writes it. */
+const FIELDS = [
+  `(?:,"event":"(${NAME}{0,64})")?,"id":"(${WORD}{1,128})"(?:,"retry":(0|[1-9]\\d{0,8}))?`,
+  `,"at":[1-9]\\d{0,15},"origin":"[a-z0-9]{1,64}","data":`,
+].join('');
 const HEAD = new RegExp(
-  [
-    `^\\{"v":1,"n":"(${WORD}{1,64})","type":"(?:all"|(user|room)","target":"(${NAME}{1,256})")`,
-    `(?:,"event":"(${NAME}{0,64})")?,"id":"(${WORD}{1,128})"(?:,"retry":(0|[1-9]\\d{0,8}))?`,
-    `,"at":[1-9]\\d{0,15},"origin":"[a-z0-9]{1,64}","data":`,
-  ].join(''),
+  `^\\{"v":1,"n":"${WORD}{1,64}","type":"(?:all"|(user|room)","target":"(${NAME}{1,256})")(${FIELDS})`,
 );
+const SOURCE = new RegExp(`^${FIELDS}`);
 
-const STRING = '"[^"\\\\\\x00-\\x1f]*"';
-const VALUE = `(?:${STRING}|-?(?:0|[1-9]\\d*)(?:\\.\\d+)?(?:[eE][+-]?\\d+)?|true|false|null)`;
-/** Most data: an object of plain values, in whose strings nothing is escaped. This sees that it is JSON without making it. */
-const FLAT = new RegExp(`^\\{(?:${STRING}:${VALUE}(?:,${STRING}:${VALUE})*)?\\}$`);
+/** An object of plain values, in whose strings nothing is escaped. This sees that it is JSON without making it. */
+function flat(character: string): RegExp {
+  const string = `"${character}*"`;
+  const value = `(?:${string}|-?(?:0|[1-9]\\d*)(?:\\.\\d+)?(?:[eE][+-]?\\d+)?|true|false|null)`;
+  return new RegExp(`^\\{(?:${string}:${value}(?:,${string}:${value})*)?\\}$`);
+}
+
+/** Most data. */
+const FLAT_ASCII = flat('[ !#-[\\]-~]');
+const FLAT = flat(NAME);
 const MAX_FLAT_LENGTH = 4096;
+const MAX_SOURCE_DATA_LENGTH = 1024;
+const ASCII = /^[ -~]*$/;
 const LINE_BREAK = /[\r\n]/;
 
 const MAX_SCOPES = 10_000;
 
 /** An event as it came. */
 export interface Canonical {
-  n: string;
-  scope: Scope;
+  scope: HeldScope;
   event: WireEvent;
   asText: false;
 }
@@ -40,37 +48,61 @@ export interface Canonical {
  */
 export class CanonicalReader {
   /** One object for each scope that events came for: a name of its own, not a piece of a message. */
-  readonly #scopes = { user: new Map<string, Scope>(), room: new Map<string, Scope>() };
+  readonly #users = new Map<string, HeldScope>();
+  readonly #rooms = new Map<string, HeldScope>();
 
   read(message: string): Canonical | undefined {
     const head = HEAD.exec(message);
-    if (head === null || !message.endsWith('}')) return undefined;
-    const [{ length }, n = '', kind, name = '', event, id = '', retry] = head;
+    if (head === null || message.at(-1) !== '}') return undefined;
+    const [{ length }, kind, name = '', fields = '', event, id = '', retry] = head;
+    const scope: HeldScope = kind === 'user' || kind === 'room' ? this.#scopeOf(kind, name) : { kind: 'all' };
     const data = message.slice(length, -1);
+    if (data.length <= MAX_SOURCE_DATA_LENGTH && FLAT_ASCII.test(data) && (event === undefined || ASCII.test(event))) {
+      const read = flatEvent(data, event, id, retry);
+      read.source = message.slice(length - fields.length, -1);
+      return { scope, asText: false, event: read };
+    }
     const isFlat = data.length <= MAX_FLAT_LENGTH && FLAT.test(data);
     if (!isFlat && !isJson(data)) return undefined;
     const text = isFlat ? data : data.trim();
     return {
-      n,
-      scope: kind === 'user' || kind === 'room' ? this.#scopeOf(kind, name) : { kind: 'all' },
+      scope,
       asText: false,
       event: {
         id: ownText(id),
         event,
-        retry: retry === undefined ? undefined : Number(retry),
+        retry: numberOf(retry),
         text,
         json: (isFlat || !LINE_BREAK.test(text)) && text.isWellFormed(),
       },
     };
   }
 
-  #scopeOf(kind: 'user' | 'room', name: string): Scope {
-    const scopes = this.#scopes[kind];
+  #scopeOf(kind: 'user' | 'room', name: string): HeldScope {
+    const scopes = kind === 'user' ? this.#users : this.#rooms;
     const known = scopes.get(name);
     if (known !== undefined) return known;
     if (scopes.size >= MAX_SCOPES) scopes.clear();
-    const scope: Scope = { kind, name: ownText(name) };
-    scopes.set(scope.name ?? '', scope);
+    const own = ownText(name);
+    const scope = { kind, name: own, recent: undefined };
+    scopes.set(own, scope);
     return scope;
   }
 }
+
+/** Reads again what is kept as a {@link WireEvent.source}. */
+export function eventOf(source: string): WireEvent {
+  const [{ length } = '', event, id = '', retry] = SOURCE.exec(source) ?? [];
+  return flatEvent(source.slice(length), event, id, retry);
+}
+
+const flatEvent = (text: string, event: string | undefined, id: string, retry: string | undefined): WireEvent => ({
+  id,
+  event,
+  retry: numberOf(retry),
+  text,
+  bytes: text.length,
+  json: true,
+});
+
+const numberOf = (digits: string | undefined) => (digits === undefined ? undefined : Number(digits));

@@ -1,4 +1,5 @@
 import { isRecord } from '../checks.js';
+import type { HeldScope } from '../delivery/recent-buffer.js';
 import { SSEKifyError, show } from '../errors.js';
 import { checkRoom, checkUserId } from '../names.js';
 import type { Scope } from '../types.js';
@@ -44,9 +45,12 @@ export type Command =
   | { type: 'join' | 'leave'; target: string; room: string };
 
 /** An envelope that was received and found good. */
-export type Received = { n: string | undefined } & (
+export type Received = {
+  /** Absent also where it was not read, of an event that has an id and whose message begins as ssekify writes it. */
+  n?: string | undefined;
+} & (
   | {
-      scope: Scope;
+      scope: HeldScope;
       event: WireEvent;
       /** It came as text, or its number is known: there is no data to look for a number in. */
       asText: boolean;

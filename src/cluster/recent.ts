@@ -1,4 +1,5 @@
 import { CountedIds } from '../counted-ids.js';
+import { ownText } from '../own-text.js';
 import type { Scope } from '../types.js';
 
 const MAX_KEYS = 50_000;
@@ -78,7 +79,8 @@ export class Recent {
   }
 
   #remember(n: string | undefined, scope: Scope | undefined, id: string | undefined): void {
-    if (scope !== undefined && id) this.#young.addId(id, scope);
+    // The id may have been cut out of a long message.
+    if (scope !== undefined && id) this.#young.addId(ownText(id), scope);
     else if (n !== undefined) this.#young.addNumber(n);
     this.#count();
   }

@@ -2,7 +2,7 @@ import type { Reporter } from '../events.js';
 import type { ConnectionSettings, RoomSettings } from '../options.js';
 import type { Counters } from '../stats.js';
 import type { DisconnectReason, GapReason } from '../types.js';
-import { encodeEvent, type Frame } from '../wire/frame.js';
+import { asciiLength, encodeEvent, type Frame, type WireEvent } from '../wire/frame.js';
 import type { Clock } from './clock.js';
 import type { Connection, ConnectionHost } from './connection.js';
 import { Flusher } from './flusher.js';
@@ -79,6 +79,14 @@ export class Delivery implements ConnectionHost {
   nextOrder(): number {
     this.#order += 1;
     return this.#order;
+  }
+
+  /** Keeps a user's event that nobody here waits for as the text that it came in. @returns whether it could */
+  keep(scope: Scope, event: WireEvent, order: number): boolean {
+    const { source, unique = false } = event;
+    const isKept =
+      source !== undefined && unique && scope.kind === 'user' && this.registry.targetsOf(scope) === undefined;
+    return isKept && this.history.keep(scope, source, asciiLength(event), order);
   }
 
   /** Records a frame and gives it to all that it is for. @returns how many accepted it */

@@ -35,6 +35,9 @@ export class RecentBuffer extends RecentFrames {
   }
 }
 
+/** A scope that may have its own buffer at hand. */
+export type HeldScope = Scope | (Scope & BufferHolder);
+
 /** Something that has a scope's buffer at hand, as it was found last. */
 export interface BufferHolder {
   recent: RecentBuffer | undefined;

@@ -1,26 +1,32 @@
-import { chunkLength, sizeLine } from '../wire/chunked-coding.js';
 import { Frame } from '../wire/frame.js';
 import { Fifo } from './fifo.js';
+import { writeAscii } from './write-ascii.js';
 
 /** What is told of a frame that goes. */
 export type Evicted = Pick<Frame, 'id' | 'order' | 'byteLength' | 'unique'>;
+
+/** Makes the frame at a place out of the text that an event was kept as. */
+export type Restore = (source: string, order: number) => Frame;
 
 /** Scopes with fewer frames keep them as they are: a ring would cost more. */
 const PACK_FROM = 4;
 const LEAST_ROOM_BYTES = 1024;
 const MAX_PACKED_BYTES = 1280;
-/** Before each packed frame: its byte length in two bytes, its order in six. */
 const LENGTH_BYTES = 2;
 const ORDER_BYTES = 6;
-const HEADER_BYTES = LENGTH_BYTES + ORDER_BYTES;
+/** Before each text: its length, the byte length of its frame, and the frame's order. */
+const HEADER_BYTES = 2 * LENGTH_BYTES + ORDER_BYTES;
 const WORD = 2 ** 32;
-/** Stands as byte length where a frame is kept as it is; nothing follows. */
+/** Stands as length where a frame is kept as it is; nothing follows. */
 const WHOLE = 0;
+/** Is added to the length of a text that is no chunk, but what the frame is restored from. */
+const SOURCE = 0x8000;
 
 /**
  * The frames that a scope keeps, first in first out. Packed, small ones of plain ASCII lie as bytes in a ring, outside of
  * the heap, in the form they are sent in: what is kept for a while and then goes is what costs a garbage collector most.
- * They are made frames again for a client that comes back, so it is for scopes whose frames are not shared.
+ * They are made frames again for a client that comes back, so it is for scopes whose frames are not shared. An event that
+ * was never made a frame lies there as the text that it came in.
  */
 export class RecentFrames {
   readonly #packs: boolean;
@@ -45,22 +51,36 @@ export class RecentFrames {
   }
 
   push(frame: Frame): void {
-    const isPacked = this.#length >= PACK_FROM && this.#packs && isPackable(frame);
-    if (isPacked && this.#ring === undefined) for (let count = 0; count < this.#length; count += 1) this.#mark();
-    this.#length += 1;
-    if (!isPacked) {
-      this.#whole.push(this.#packs ? frame.compact() : frame);
-      if (this.#ring !== undefined) this.#mark();
+    if (this.#packsNext && isPackable(frame)) {
+      // The very text that is written to the client next: it is put together only once.
+      this.#pack(frame.keepChunk(), 0, frame.byteLength, frame.order);
       return;
     }
-    const { order, byteLength } = frame;
-    // The very text that is written to the client next: it is put together only once.
-    const chunk = frame.keepChunk();
-    const ring = this.#withRoom(HEADER_BYTES + chunk.length);
-    writeLength(ring, byteLength, this.#end);
-    writeOrder(ring, order, this.#end + LENGTH_BYTES);
-    ring.write(chunk, this.#end + HEADER_BYTES, 'latin1');
-    this.#end += HEADER_BYTES + chunk.length;
+    this.#length += 1;
+    this.#whole.push(this.#packs ? frame.compact() : frame);
+    if (this.#ring !== undefined) this.#mark();
+  }
+
+  /** Takes a text from which a frame of so many bytes can be restored. @returns whether it did */
+  pushSource(source: string, byteLength: number, order: number): boolean {
+    if (!this.#packsNext) return false;
+    this.#pack(source, SOURCE, byteLength, order);
+    return true;
+  }
+
+  get #packsNext(): boolean {
+    return this.#length >= PACK_FROM && this.#packs;
+  }
+
+  #pack(text: string, kind: number, byteLength: number, order: number): void {
+    if (this.#ring === undefined) for (let count = 0; count < this.#length; count += 1) this.#mark();
+    this.#length += 1;
+    const ring = this.#withRoom(HEADER_BYTES + text.length);
+    writeLength(ring, text.length + kind, this.#end);
+    writeLength(ring, byteLength, this.#end + LENGTH_BYTES);
+    writeOrder(ring, order, this.#end + 2 * LENGTH_BYTES);
+    writeAscii(ring, text, this.#end + HEADER_BYTES);
+    this.#end += HEADER_BYTES + text.length;
   }
 
   shift(): Evicted | undefined {
@@ -68,14 +88,15 @@ export class RecentFrames {
     this.#length -= 1;
     if (this.#ring === undefined) return this.#whole.shift();
     const ring = this.#ring;
-    const byteLength = readLength(ring, this.#start);
-    const order = byteLength === WHOLE ? 0 : readOrder(ring, this.#start + LENGTH_BYTES);
-    this.#skip(sizeOf(byteLength));
-    return byteLength === WHOLE ? this.#whole.shift() : { id: undefined, order, byteLength, unique: true };
+    const length = readLength(ring, this.#start);
+    const byteLength = readLength(ring, this.#start + LENGTH_BYTES);
+    const order = readOrder(ring, this.#start + 2 * LENGTH_BYTES);
+    this.#skip(sizeOf(length));
+    return length === WHOLE ? this.#whole.shift() : { id: undefined, order, byteLength, unique: true };
   }
 
   /** From the newest to the oldest. */
-  *newestFirst(): Iterable<Frame> {
+  *newestFirst(restore: Restore): Iterable<Frame> {
     const whole = this.#whole.newestFirst()[Symbol.iterator]();
     if (this.#ring === undefined) {
       yield* this.#whole.newestFirst();
@@ -83,15 +104,15 @@ export class RecentFrames {
     }
     const ring = this.#ring;
     for (const at of this.#places(ring).reverse()) {
-      const byteLength = readLength(ring, at);
-      if (byteLength === WHOLE) {
+      const length = readLength(ring, at);
+      if (length === WHOLE) {
         const { value } = whole.next();
         if (value !== undefined) yield value;
-      } else {
-        const from = at + HEADER_BYTES + sizeLine(byteLength).length;
-        const text = ring.toString('latin1', from, from + byteLength);
-        yield Frame.ofText(text, readOrder(ring, at + LENGTH_BYTES), undefined, 'placed');
+        continue;
       }
+      const order = readOrder(ring, at + 2 * LENGTH_BYTES);
+      const text = ring.toString('latin1', at + HEADER_BYTES, at + sizeOf(length));
+      yield length > SOURCE ? restore(text, order) : Frame.ofChunk(text, readLength(ring, at + LENGTH_BYTES), order);
     }
   }
 
@@ -162,7 +183,7 @@ export class RecentFrames {
 const isPackable = (frame: Frame) => frame.placed && frame.byteLength <= MAX_PACKED_BYTES && frame.ascii;
 
 /** What an entry takes in the ring. */
-const sizeOf = (byteLength: number) => (byteLength === WHOLE ? LENGTH_BYTES : HEADER_BYTES + chunkLength(byteLength));
+const sizeOf = (length: number) => (length === WHOLE ? LENGTH_BYTES : HEADER_BYTES + (length % SOURCE));
 
 // Byte by byte: Buffer's own methods check each time what is known here.
 

@@ -8,6 +8,7 @@ import type { History } from './history.js';
 import { followedId } from './local-ids.js';
 import type { KnownPlaces } from './position-index.js';
 import type { BufferHolder } from './recent-buffer.js';
+import type { Restore } from './recent-frames.js';
 import { Replay } from './replay.js';
 import { EVERYONE, roomScope, type Scope, userScope } from './scope.js';
 import { ServedRooms } from './served-rooms.js';
@@ -22,6 +23,7 @@ export interface RecentHistoryParts {
   known: KnownPlaces | undefined;
   /** A fresh id for a place in the stream where no event is. */
   positionId(): string;
+  restore: Restore;
 }
 
 /** Recent events of this instance, which connections that come back are given at once. */
@@ -41,7 +43,7 @@ export class RecentHistory implements History {
       maxScopes: settings.recentMaxUsers,
       maxBytes: settings.recentMaxBytes,
     };
-    this.#replay = new Replay(limits, delivery.clock, known);
+    this.#replay = new Replay(limits, delivery.clock, parts.restore, known);
   }
 
   get size() {
@@ -50,6 +52,10 @@ export class RecentHistory implements History {
 
   record(scope: Scope, frame: Frame, holder?: BufferHolder): void {
     this.#replay.record(scope, frame, holder);
+  }
+
+  keep(scope: Scope, source: string, byteLength: number, order: number): boolean {
+    return this.#replay.keep(scope, source, byteLength, order);
   }
 
   clear(scope: Scope | undefined): void {

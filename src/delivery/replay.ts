@@ -3,8 +3,8 @@ import type { Frame } from '../wire/frame.js';
 import type { Clock, Wakeable } from './clock.js';
 import { Dormant, type Loss } from './dormant.js';
 import { type KnownPlaces, PositionIndex } from './position-index.js';
-import { type BufferHolder, RecentBuffer } from './recent-buffer.js';
-import type { Evicted } from './recent-frames.js';
+import { type BufferHolder, type HeldScope, RecentBuffer } from './recent-buffer.js';
+import type { Evicted, Restore } from './recent-frames.js';
 import { EVERYONE, type Scope } from './scope.js';
 
 /** Bounds of what is kept. */
@@ -35,6 +35,7 @@ export class Replay implements Wakeable {
 
   readonly #limits: ReplayLimits;
   readonly #clock: Clock;
+  readonly #restore: Restore;
   readonly #index: PositionIndex;
   /** Everyone's buffer is in no list: it is neither dropped when idle nor when others are used more. */
   readonly #everyone: RecentBuffer;
@@ -47,10 +48,11 @@ export class Replay implements Wakeable {
   /** Positions before it may have missed events that never got here. */
   #tornUpTo = 0;
 
-  constructor(limits: ReplayLimits, clock: Clock, known?: KnownPlaces) {
+  constructor(limits: ReplayLimits, clock: Clock, restore: Restore, known?: KnownPlaces) {
     this.#index = new PositionIndex(known);
     this.#limits = limits;
     this.#clock = clock;
+    this.#restore = restore;
     const nothing = { id: undefined, order: 0, unique: false };
     this.#everyone = new RecentBuffer(EVERYONE, limits.maxItems(EVERYONE), nothing);
   }
@@ -64,15 +66,26 @@ export class Replay implements Wakeable {
   /** Keeps a frame; one without an id is live only. @param holder - has the scope's buffer at hand from then on */
   record(scope: Scope, frame: Frame, holder?: BufferHolder): void {
     if (!frame.hasId) return;
-    const now = this.#clock.now();
-    this.#dropIdle(now);
-    const buffer = this.#open(scope, now, holder);
+    const buffer = this.#open(scope, holder);
     buffer.push(frame);
     this.#index.add(frame);
+    this.#count(buffer, frame.byteLength);
+  }
+
+  /** Keeps an event with a unique id as text, from which its frame can be restored. @returns whether the scope keeps such */
+  keep(scope: HeldScope, source: string, byteLength: number, order: number): boolean {
+    const buffer = this.#open(scope, 'recent' in scope ? scope : undefined);
+    if (!buffer.pushSource(source, byteLength, order)) return false;
+    this.#count(buffer, byteLength);
+    return true;
+  }
+
+  /** Something was added: what is too much then goes. */
+  #count(buffer: RecentBuffer, bytes: number): void {
     this.#items += 1;
-    this.#bytes += frame.byteLength;
+    this.#bytes += bytes;
     // It could not stay anyway; everyone else's events are not to go for it.
-    if (frame.byteLength > this.#limits.maxBytes) this.#empty(buffer);
+    if (bytes > this.#limits.maxBytes) this.#empty(buffer);
     if (buffer.length > buffer.maxItems) this.#evictOldest(buffer);
     const { user, room } = this.#buffers;
     while (this.#leastUsed !== undefined && user.size + room.size > this.#limits.maxScopes) this.#drop(this.#leastUsed);
@@ -102,7 +115,7 @@ export class Replay implements Wakeable {
     for (const scope of scopes) {
       const buffer = this.#find(scope);
       lostUpTo = Math.max(lostUpTo, this.#lossOf(scope, buffer).order);
-      for (const frame of buffer?.newestFirst() ?? []) {
+      for (const frame of buffer?.newestFirst(this.#restore) ?? []) {
         if (frame.order <= position) break;
         frames.push(frame);
       }
@@ -146,7 +159,7 @@ export class Replay implements Wakeable {
     const lost = this.#lossOf(scope, buffer);
     const isLost = lost.id === id || (lost.unique && this.#index.placeOf(id) === lost.order);
     const orders = isLost ? [lost.order] : [];
-    for (const frame of buffer?.newestFirst() ?? []) if (frame.id === id) orders.push(frame.order);
+    for (const frame of buffer?.newestFirst(this.#restore) ?? []) if (frame.id === id) orders.push(frame.order);
     return orders;
   }
 
@@ -155,7 +168,9 @@ export class Replay implements Wakeable {
   }
 
   /** The scope's buffer, made when it has none, as the one used last. */
-  #open(scope: Scope, now: number, holder: BufferHolder | undefined): RecentBuffer {
+  #open(scope: Scope, holder: BufferHolder | undefined): RecentBuffer {
+    const now = this.#clock.now();
+    this.#dropIdle(now);
     if (scope.kind === 'all') return this.#everyone;
     const held = holder?.recent;
     let buffer = held?.dropped === false ? held : this.#buffers[scope.kind].get(scope.name);
@@ -223,7 +238,7 @@ export class Replay implements Wakeable {
     buffer.dropped = true;
     this.#buffers[scope.kind].delete(scope.name);
     // A quiet user's client comes back with this one, however much was sent to others since.
-    const lastId = this.#index.forgets ? newestId(buffer) : undefined;
+    const lastId = this.#index.forgets ? this.#newestId(buffer) : undefined;
     for (let frame = buffer.shift(); frame !== undefined; frame = buffer.shift()) {
       this.#lose(frame, buffer);
     }
@@ -231,10 +246,10 @@ export class Replay implements Wakeable {
     const forgotten = this.#dormant[scope.kind].remember(scope.name, buffer.loss);
     if (forgotten !== undefined) this.#index.remove(forgotten.id, forgotten.order, forgotten.unique);
   }
-}
 
-/** The id of the newest frame. */
-function newestId(buffer: RecentBuffer): string | undefined {
-  for (const { id } of buffer.newestFirst()) return id === undefined ? id : ownText(id);
-  return undefined;
+  /** The id of the newest frame. */
+  #newestId(buffer: RecentBuffer): string | undefined {
+    for (const { id } of buffer.newestFirst(this.#restore)) return id === undefined ? id : ownText(id);
+    return undefined;
+  }
 }

@@ -10,6 +10,3 @@ export function sizeLine(byteLength: number): string {
   if (byteLength < KEPT_SIZES) sizeLines[byteLength] = line;
   return line;
 }
-
-/** The length of a chunk of so many bytes. */
-export const chunkLength = (byteLength: number): number => sizeLine(byteLength).length + byteLength + '\r\n'.length;

@@ -16,6 +16,8 @@ export interface WireEvent {
   text: string;
   /** UTF-8 bytes of the text, where they are known. */
   bytes?: number;
+  /** ASCII that it was read from, and can be read from again. */
+  source?: string;
   /** The text is what `JSON.stringify` wrote: it has no line break and no lone surrogate. */
   json?: boolean;
 }
@@ -55,6 +57,12 @@ export class Frame {
   /** @param id - of a placed one it is read from the text when it is not given */
   static ofText(text: string, order: number, id?: string, kind?: Kind): Frame {
     return new Frame(order, Buffer.byteLength(text), text, undefined, id, kind);
+  }
+
+  /** A placed one of ASCII again, out of its chunk. */
+  static ofChunk(chunk: string, byteLength: number, order: number): Frame {
+    const from = sizeLine(byteLength).length;
+    return Frame.ofText(chunk.slice(from, from + byteLength), order, undefined, 'placed');
   }
 
   /** @param head - the lines before the data, which is one line; `bytes` are those of both */
@@ -148,6 +156,13 @@ export function encodeEvent(wire: WireEvent, order: number, placed = false): Fra
   }
   if (json !== true) return Frame.ofText(`${head}${dataLines(text.toWellFormed())}\n`, order, id, kind);
   return Frame.ofData(head, text, headBytes + (wire.bytes ?? Buffer.byteLength(text)), order, id, kind);
+}
+
+/** Bytes of an event's frame that has an id, one line of data, and ASCII only. */
+export function asciiLength({ id = '', event = '', retry, text }: WireEvent): number {
+  const eventLength = event === '' ? 0 : 'event: \n'.length + event.length;
+  const retryLength = retry === undefined ? 0 : 'retry: \n'.length + String(retry).length;
+  return ID_FIELD.length + id.length + '\n'.length + eventLength + retryLength + AROUND_DATA + text.length;
 }
 
 /** Encodes a comment; no event listener sees it. */

@@ -191,6 +191,47 @@ it('counts the bytes of what nobody has read as those on the wire', async () => 
   expect(sse.stats().recentBytes).toBe(bytes);
 });
 
+it('gives back what nobody waited for here just as the instance does whose client had it', async () => {
+  const hub = { recentBufferSize: 40 };
+  const { bus, ann, sse, send } = await holder(hub);
+  const other = await serveHub({ hub: { ...hub, redis: bus.adapter() } });
+  await other.sse.ready();
+  const kinds = [
+    '{"a":1}',
+    '{}',
+    '{"a":"\u00e9"}',
+    '{"a":{"b":[1]}}',
+    '{"a":"\\n"}',
+    `{"a":"${'x'.repeat(1000)}"}`,
+    '7',
+  ];
+  const long = `{"a":"${'x'.repeat(1030)}"}`;
+  const heads = ['', '"event":"job:done",', '"event":"gr\u00f6\u00dfe",', '"event":"",'];
+  for (let n = 0; n < 90; n += 1) {
+    const head = heads[(n >> 1) % heads.length] ?? '';
+    const retry = n % 5 === 0 ? `"retry":${n * 10},` : '';
+    const message = canonical(n, n % 31 === 0 ? long : (kinds[n % kinds.length] ?? ''));
+    // Some ids are of another kind, and one comes a second time, for everyone.
+    const own = n % 17 === 3 ? message.replace(/"id":"[^"]*"/, `"id":"own-${n}"`) : message;
+    send(own.replace('"id":', `${head}"id":`).replace('"at":', `${retry}"at":`));
+    if (n === 70) send(message.replace('"type":"user","target":"ann"', '"type":"all"'));
+  }
+  await ann.received(91);
+  expect(other.sse.stats()).toMatchObject({ recentItems: 41, errorCount: 0, bus: { invalid: 0, duplicates: 0 } });
+  expect(other.sse.stats().recentBytes).toBe(sse.stats().recentBytes);
+  for (const missed of [1, 3, 17, 38]) {
+    const { id = '' } = ann.events.at(-1 - missed) ?? {};
+    const back = await openStream(`${other.url}/ann`, { lastEventId: id });
+    await back.received(missed);
+    const first = `id: ${ann.events.at(-missed)?.id}\n`;
+    const from = ({ raw }: { raw: string }) => raw.slice(raw.lastIndexOf(first));
+    expect(from(back)).toBe(from(ann));
+    back.close();
+  }
+  other.sse.clearRecent();
+  expect(other.sse.stats()).toMatchObject({ recentItems: 0, recentBytes: 0 });
+});
+
 it('does not keep messages for the names and ids in them', async () => {
   let receive: (channel: string, message: string) => void = () => undefined;
   const redis: RedisLike = {

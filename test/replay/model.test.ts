@@ -37,7 +37,7 @@ const scope: fc.Arbitrary<Scope> = fc.oneof(
 );
 const rooms = fc.subarray(ROOMS);
 const limits = fc.record({
-  recentBufferSize: fc.integer({ min: 0, max: 5 }),
+  recentBufferSize: fc.integer({ min: 0, max: 8 }),
   recentMaxUsers: fc.integer({ min: 0, max: 6 }),
   recentMaxBytes: fc.constantFrom(0, 60, 200, 1000, 1_000_000),
 });
@@ -61,7 +61,7 @@ it('gives exactly what was missed or says that something is lost, in any interle
   let looks = 0;
   let gaps = 0;
   fc.assert(
-    fc.property(limits, steps, ({ recentBufferSize, recentMaxUsers, recentMaxBytes }, all) => {
+    fc.property(limits, steps, fc.boolean(), ({ recentBufferSize, recentMaxUsers, recentMaxBytes }, all, isKept) => {
       const clock = new Clock();
       const bounds: ReplayLimits = {
         maxItems: () => recentBufferSize,
@@ -69,15 +69,19 @@ it('gives exactly what was missed or says that something is lost, in any interle
         maxBytes: recentMaxBytes,
         ttlMs: 0,
       };
-      const replay = new Replay(bounds, clock);
       const model = new Model();
+      const placeOf = (id: string) => model.places.get(id);
+      const places = { placeOf, forgets: false, mayHaveForgotten: () => false };
+      const encode = (id: string, order: number) => encodeEvent({ id, unique: isKept, text: 'x' }, order, isKept);
+      const replay = new Replay(bounds, clock, encode, isKept ? places : undefined);
       for (const step of all) {
         if (step.do === 'send') {
           const order = model.history.length + 1;
           // Names of ids fall while their order rises.
           const id = `${1000 - order}`;
           model.send(id, step.scope);
-          replay.record(step.scope, encodeEvent({ id, text: 'x' }, order));
+          const frame = encode(id, order);
+          if (!isKept || !replay.keep(step.scope, id, frame.byteLength, order)) replay.record(step.scope, frame);
           expect(replay.size.bytes).toBeLessThanOrEqual(recentMaxBytes);
           expect(replay.size.buffers).toBeLessThanOrEqual(recentMaxUsers);
         } else if (step.do === 'clear') {
@@ -204,11 +208,13 @@ it('gives real clients exactly what they missed, or a gap', async () => {
 it('signals no false gap to quiet users while others churn the buffers', () => {
   const clock = new Clock();
   atEnd(() => clock.stop());
-  const replay = new Replay({ maxItems: () => 20, maxScopes: 10_000, maxBytes: 64 * 1024 * 1024, ttlMs: 0 }, clock);
+  const bounds = { maxItems: () => 20, maxScopes: 10_000, maxBytes: 64 * 1024 * 1024, ttlMs: 0 };
+  const encode = (id: string, place: number) => encodeEvent({ id, text: 'x' }, place);
+  const replay = new Replay(bounds, clock, encode);
   let order = 0;
   const record = (to: Scope) => {
     order += 1;
-    replay.record(to, encodeEvent({ id: `id-${order}`, text: 'x' }, order));
+    replay.record(to, encode(`id-${order}`, order));
     return `id-${order}`;
   };
   const quiet = Array.from({ length: 10_000 }, (_, index) => `quiet${index}`);

@@ -13,8 +13,8 @@ exports.metrics = [
 exports.rounds = 3;
 exports.together = true;
 exports.sizes = {
-  full: { users: 1000, warmUp: 60_000, times: 60_000, atOnce: 64 },
-  quick: { users: 1000, warmUp: 20_000, times: 20_000, atOnce: 64 },
+  full: { users: 1000, warmUp: 150_000, times: 60_000, atOnce: 64 },
+  quick: { users: 1000, warmUp: 100_000, times: 20_000, atOnce: 64 },
   smoke: { users: 20, warmUp: 20, times: 100, atOnce: 16 },
 };
 

@@ -12,12 +12,15 @@ interface Stay {
  * rooms, or 100 stays in one, the oldest are forgotten: what was said then may be repeated.
  */
 export class ServedRooms {
-  /** Where the connection resumed: rooms it was registered with are served from here. */
+  /** Where the connection resumed. */
   readonly #position: number;
+  /** Rooms of which no stay is known, since it was registered with them, are served from here; from nowhere once any is forgotten. */
+  #from: number;
   readonly #stays = new Map<string, Stay[]>();
 
   constructor(position: number) {
     this.#position = position;
+    this.#from = position;
   }
 
   joined(room: string, from: number): void {
@@ -26,7 +29,7 @@ export class ServedRooms {
 
   left(room: string, to: number): void {
     const stay = this.#stays.get(room)?.at(-1);
-    if (stay === undefined) this.#add(room, { from: this.#position, to });
+    if (stay === undefined) this.#add(room, { from: this.#from, to });
     else stay.to = to;
   }
 
@@ -48,6 +51,7 @@ export class ServedRooms {
     if (this.#stays.size <= MAX_ROOMS) return;
     for (const oldest of this.#stays.keys()) {
       this.#stays.delete(oldest);
+      this.#from = Number.POSITIVE_INFINITY;
       return;
     }
   }

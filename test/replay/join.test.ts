@@ -82,6 +82,24 @@ it('resends what was said before the connection was put in the room from elsewhe
   ]);
 });
 
+it('resends what a room said before the connection came, in however many rooms it has been since', async () => {
+  const { sse, url, handle } = await serveHub();
+  sse.sendToAll('p', { id: 'p', text: true });
+  sse.sendToRoom('r', '1', { id: '1', text: true });
+  const client = await openStream(`${url}/ann`, { lastEventId: 'p' });
+  const ann = await handle(0);
+  ann.join('r');
+  for (let room = 0; room < 1000; room += 1) ann.join(room);
+  ann.leave('r');
+  ann.join('r', { replay: true });
+  ann.send('end', { text: true });
+  await client.until(({ events }) => events.at(-1)?.data === 'end');
+  expect(seen(client)).toEqual([
+    ['1', '1'],
+    [undefined, 'end'],
+  ]);
+});
+
 it('signals what the room has lost since the position', async () => {
   const { sse, url, handle } = await serveHub({ hub: { recentBufferSize: 2 } });
   sse.sendToUser('ann', 'p', { id: 'p', text: true });

@@ -75,12 +75,8 @@ export class PositionIndex {
     }
   }
 
-  remove(id: string | undefined, order: number, unique: boolean): void {
+  remove(id: string | undefined, order: number): void {
     if (id === undefined || id === '') return;
-    if (unique && typeof this.#orders.get(id) === 'number') {
-      this.#orders.delete(id);
-      return;
-    }
     const known = this.#orders.get(id);
     if (known === undefined) return;
     if (typeof known !== 'number') {

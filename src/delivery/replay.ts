@@ -209,7 +209,7 @@ export class Replay implements Wakeable {
   #lose(frame: Evicted, buffer: RecentBuffer): void {
     this.#items -= 1;
     this.#bytes -= frame.byteLength;
-    this.#index.remove(buffer.lostId, buffer.lostOrder, buffer.lostUnique);
+    this.#index.remove(buffer.lostId, buffer.lostOrder);
     // Of an id that tells its place the place is enough, and its text may go.
     buffer.lostId = this.#index.keeps(frame) ? frame.id : undefined;
     buffer.lostOrder = frame.order;
@@ -244,7 +244,7 @@ export class Replay implements Wakeable {
     }
     buffer.lostId = lastId ?? buffer.lostId;
     const forgotten = this.#dormant[scope.kind].remember(scope.name, buffer.loss);
-    if (forgotten !== undefined) this.#index.remove(forgotten.id, forgotten.order, forgotten.unique);
+    if (forgotten !== undefined) this.#index.remove(forgotten.id, forgotten.order);
   }
 
   /** The id of the newest frame. */

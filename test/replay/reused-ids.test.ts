@@ -74,3 +74,16 @@ it('stays fast when one id is given to very many events', async () => {
   // Quadratic work would take minutes.
   expect(performance.now() - started).toBeLessThan(10_000);
 });
+
+it.each(['timestamp', 'snowflake'] as const)(
+  'does not take an automatic id that is sent on for the place of its first event (%s)',
+  async (frameIdPolicy) => {
+    const { sse, url } = await serveHub({ hub: { recentBufferSize: 2, seq: { frameIdPolicy } } });
+    const { id } = await sse.publishToUser('ann', 'first', { text: true });
+    for (const each of ['lost', 'lost too', 'a1', 'a2']) sse.sendToUser('ann', each, { text: true });
+    sse.sendToUser('bob', 'first', { id, text: true });
+    const ann = await openStream(`${url}/ann`, { lastEventId: id ?? '' });
+    await ann.received(3);
+    expect(seen(ann)).toEqual(['server:gap', 'a1', 'a2']);
+  },
+);

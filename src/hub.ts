@@ -88,7 +88,9 @@ export class Hub implements BusHost {
     if (source !== undefined) settings.seq.frameIdPolicy = 'none';
     this.#readRegistration = registrationReader(settings);
     this.#reporter = new Reporter(emitter, this.#counters);
-    settings.roomOptions = saferRoomOptions(settings.roomOptions, (error) => this.error(error));
+    // Later: it is asked while an event is on its way, which those that listeners send must not overtake.
+    const tellLater = (error: SSEKifyError) => queueMicrotask(() => this.error(error));
+    settings.roomOptions = saferRoomOptions(settings.roomOptions, tellLater);
     this.#stamper = new Stamper(settings, this.#instanceId, () => this.#clock.now());
     this.#seeNumber = foreignNumbers(this.#stamper, settings.enableSeq, settings.seq.fieldName);
     this.#ids = new EventIds({

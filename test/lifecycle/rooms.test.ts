@@ -134,7 +134,7 @@ it('keeps as many events of a room as was said for it', () => {
   expect([kept('big'), kept('none'), kept('other')]).toEqual([50, 0, 5]);
 });
 
-it('reports a function that fails or gives nonsense, and goes on', () => {
+it('reports a function that fails or gives nonsense, and goes on', async () => {
   const { sse, events, connect } = hub({
     roomOptions: (room) => {
       if (room === 'throws') throw new TypeError('not today');
@@ -147,10 +147,28 @@ it('reports a function that fails or gives nonsense, and goes on', () => {
   expect(sse.sendToRoom('nonsense', 1)).toBe(1);
   handle.close();
   expect(events.slice(2).sort()).toEqual(['-nonsense', '-throws']);
+  await Promise.resolve();
   expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(['INVALID_OPTION']));
   expect(errors.map(({ message }) => message).join()).toMatch(
     /roomOptions.*not today.*roomOptions\("nonsense"\)\.historySize is -1/,
   );
+});
+
+it('lets no event that tells of a failed function overtake the one it failed for', async () => {
+  const { sse, url, handle } = await serveHub({
+    hub: {
+      roomOptions: () => {
+        throw new TypeError('not today');
+      },
+    },
+    register: { rooms: ['r'] },
+  });
+  sse.on('error', ({ code }) => sse.sendToAll(code, { text: true }));
+  const client = await openStream(`${url}/ann`);
+  await handle(0);
+  sse.sendToRoom('r', 'first', { text: true });
+  await client.received(2);
+  expect(client.events.map(({ data }) => data)).toEqual(['first', 'INVALID_OPTION']);
 });
 
 it.each([{ historySize: -1 }, { emptyTimeoutMs: 1.5 }, { emptyTimeoutMs: 2 ** 31 }, { size: 3 }, 7])(

@@ -362,7 +362,9 @@ export class Hub implements BusHost {
   /** Stamps and encodes for this instance; data that is refused is reported. */
   #encode(data: unknown, wish: Wish, newId?: NewId): Frame | undefined {
     try {
-      return this.#dispatch.frameOf(this.#stamper.stamp(data, wish, newId));
+      const event = this.#stamper.stamp(data, wish, newId);
+      // What only one connection gets gives its id no place.
+      return newId === undefined ? encodeEvent(event, this.#delivery.nextOrder()) : this.#dispatch.frameOf(event);
     } catch (error) {
       const refusal = asError(error);
       // `sendTo*` reports it and does not throw.

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { openStream, type StreamClient } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
+import { MemoryBus } from '../helpers/memory-bus.js';
 import { serveHub } from '../helpers/server.js';
 
 const events = (client: StreamClient) => client.events.map(({ id, event, data }) => ({ id, event, data }));
@@ -158,3 +159,18 @@ it('keeps nothing with recentBufferSize 0, and says so when something was missed
   await late.received(2);
   expect(late.events.map(({ event }) => event)).toEqual(['server:gap', 'server:cursor']);
 });
+
+it.each(['mine', '1700000000000-elsewhere0-7'])(
+  'does not take the id %s for known because one connection alone was sent it',
+  async (id) => {
+    const { sse, url, handle } = await serveHub({ hub: { redis: new MemoryBus().adapter() } });
+    await sse.ready();
+    await sse.publishToUser('ann', 'missed', { id: 'missed', text: true });
+    await openStream(`${url}/bob`);
+    (await handle(0)).send('state', { id });
+    const ann = await openStream(`${url}/ann`, { lastEventId: id });
+    (await handle(1)).send('end', { event: 'end', text: true });
+    await ann.event('end');
+    expect(events(ann).slice(0, -1)).toEqual([gap(id, 'unknown'), { id: 'missed', event: undefined, data: 'missed' }]);
+  },
+);

@@ -70,16 +70,12 @@ export class EventIds {
     };
   }
 
-  /** Gives the event its place; to be done once. */
-  place(event: WireEvent, order: number): void {
-    if (this.#counted === undefined || event.id === undefined) return;
-    // An id that comes again, or is of another kind, needs a table.
-    event.unique = this.#counted.take(event.id, order);
-    if (!event.unique) event.id = ownText(event.id);
-  }
-
-  /** Encodes the event at its place. */
+  /** Encodes the event at a place. */
   encode(event: WireEvent, order: number): Frame {
-    return encodeEvent(event, order, this.#placed !== undefined || this.#counted !== undefined);
+    if (this.#counted === undefined) return encodeEvent(event, order, this.#placed !== undefined);
+    // An id that comes again, or is of another kind, needs a table.
+    event.unique = event.id !== undefined && this.#counted.take(event.id, order);
+    if (!event.unique && event.id !== undefined) event.id = ownText(event.id);
+    return encodeEvent(event, order, true);
   }
 }

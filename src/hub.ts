@@ -17,6 +17,7 @@ import { Heartbeats } from './delivery/heartbeat.js';
 import type { History } from './delivery/history.js';
 import { jitteredRetry } from './delivery/jitter.js';
 import { obey } from './delivery/obey.js';
+import type { HeldScope } from './delivery/recent-buffer.js';
 import { RecentHistory } from './delivery/recent-history.js';
 import { Reception } from './delivery/reception.js';
 import { EVERYONE, userScope } from './delivery/scope.js';
@@ -24,10 +25,9 @@ import type { Exchange } from './delivery/sinks/exchange.js';
 import { NodeExchange } from './delivery/sinks/node-exchange.js';
 import { checkResponse } from './delivery/sinks/response.js';
 import { checkRequest, WebExchange } from './delivery/sinks/web-exchange.js';
-import { Dispatch } from './dispatch.js';
 import { asError, refusesData, SSEKifyError, show } from './errors.js';
 import { EventIds } from './event-ids.js';
-import { type Emitter, Reporter } from './events.js';
+import { type Emitter, Reporter, sentInfo } from './events.js';
 import { Lossless } from './lossless.js';
 import { checkUserId } from './names.js';
 import {
@@ -70,7 +70,6 @@ export class Hub implements BusHost {
   readonly #ids: EventIds;
   readonly #stamper: Stamper;
   readonly #delivery: Delivery;
-  readonly #dispatch: Dispatch;
   readonly tasks: Tasks;
   readonly #reception: Reception;
   readonly #readRegistration: (options: unknown) => Registration;
@@ -113,7 +112,6 @@ export class Hub implements BusHost {
       roomSettings: settings.roomOptions,
       left: (userId) => this.tasks.left(userId),
     });
-    this.#dispatch = new Dispatch(this.#ids, this.#delivery, this.#reporter);
     this.tasks = new Tasks({
       clock: this.#clock,
       shared: settings.redis !== undefined,
@@ -186,7 +184,7 @@ export class Hub implements BusHost {
     const wish = this.#liveWish(options, data);
     if (this.#over) return 0;
     const frame = this.#encode(data, wish, this.#ids.newLocalId);
-    return frame === undefined ? 0 : this.#dispatch.deliver(scope, frame);
+    return frame === undefined ? 0 : this.#deliver(scope, frame);
   }
 
   /** Sends on every instance. `scopeOf` may throw; nothing else of it does. */
@@ -208,7 +206,7 @@ export class Hub implements BusHost {
     if (this.#publisher !== undefined) return this.#publisher.publish(scope, data, wish);
     const event = this.#stamper.stamp(data, wish, this.#ids.newLocalId);
     const origin = this.#instanceId;
-    this.#dispatch.send(scope, event);
+    this.#deliver(scope, this.#frameOf(event));
     // Only now: what a listener publishes comes after it.
     this.#reporter.tell('publish', () => envelopeOf(scope, event, { v: 1, at: Date.now(), origin }));
     return Promise.resolve({ id: event.id });
@@ -292,9 +290,9 @@ export class Hub implements BusHost {
     };
   }
 
-  deliver(scope: Scope, event: WireEvent, fromChannel: boolean): number {
+  deliver(scope: HeldScope, event: WireEvent, fromChannel: boolean): number {
     if (fromChannel) this.#ids.follow(event.id);
-    return this.#dispatch.send(scope, event);
+    return this.#deliver(scope, this.#frameOf(event));
   }
 
   obey(command: Command): number {
@@ -341,12 +339,12 @@ export class Hub implements BusHost {
     const common = { settings, delivery, counters: this.#counters, instanceId: this.#instanceId };
     if (source === undefined) {
       const positionId = () => this.#ids.newPositionId();
-      const restore = (kept: string, order: number) => this.#ids.encode({ ...eventOf(kept), unique: true }, order);
+      const restore = (kept: string, order: number) => encodeEvent({ ...eventOf(kept), unique: true }, order, true);
       return new RecentHistory({ ...common, known: this.#ids.places, positionId, restore });
     }
     const take = (received: Received, message: string) => {
       if ('command' in received) this.obey(received.command);
-      else this.#dispatch.deliver(received.scope, encodeEvent(received.event, delivery.nextOrder()));
+      else this.#deliver(received.scope, encodeEvent(received.event, delivery.nextOrder()));
       this.heard(received, message);
     };
     this.#lossless = new Lossless({
@@ -364,7 +362,7 @@ export class Hub implements BusHost {
     try {
       const event = this.#stamper.stamp(data, wish, newId);
       // What only one connection gets gives its id no place.
-      return newId === undefined ? encodeEvent(event, this.#delivery.nextOrder()) : this.#dispatch.frameOf(event);
+      return newId === undefined ? encodeEvent(event, this.#delivery.nextOrder()) : this.#frameOf(event);
     } catch (error) {
       const refusal = asError(error);
       // `sendTo*` reports it and does not throw.
@@ -372,6 +370,16 @@ export class Hub implements BusHost {
       this.#reporter.error(refusal);
       return undefined;
     }
+  }
+
+  #frameOf(event: WireEvent): Frame {
+    return this.#ids.encode(event, this.#delivery.nextOrder());
+  }
+
+  #deliver(scope: HeldScope, frame: Frame): number {
+    const count = this.#delivery.deliver(scope, frame);
+    if (this.#reporter.isHeard('message-sent')) this.#reporter.tell('message-sent', () => sentInfo(scope, count));
+    return count;
   }
 
   /** Runs what gives a promise: what it throws rejects, and every rejection is reported and may be left unawaited. */

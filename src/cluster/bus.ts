@@ -1,6 +1,7 @@
 import type { Clock, Wakeable } from '../delivery/clock.js';
+import type { HeldScope } from '../delivery/recent-buffer.js';
 import { SSEKifyError } from '../errors.js';
-import type { PublishResult, Scope } from '../types.js';
+import type { PublishResult } from '../types.js';
 import type { WireEvent } from '../wire/frame.js';
 import { type BusStats, NOTHING_COUNTED } from './bus-stats.js';
 import { type Command, EnvelopeReader, type Received } from './envelope.js';
@@ -14,7 +15,7 @@ import { Standing } from './standing.js';
 /** What the bus hands over to. */
 export interface BusHost {
   /** Delivers an event. @returns connections that got it */
-  deliver(scope: Scope, event: WireEvent, fromChannel: boolean): number;
+  deliver(scope: HeldScope, event: WireEvent, fromChannel: boolean): number;
   /** Does something with a user's connections. @returns connections concerned */
   obey(command: Command): number;
   /** An envelope was received, in this message. */

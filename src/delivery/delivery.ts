@@ -2,15 +2,16 @@ import type { Reporter } from '../events.js';
 import type { ConnectionSettings, RoomSettings } from '../options.js';
 import type { Counters } from '../stats.js';
 import type { DisconnectReason, GapReason } from '../types.js';
-import { asciiLength, encodeEvent, type Frame, type WireEvent } from '../wire/frame.js';
+import { encodeEvent, type Frame } from '../wire/frame.js';
 import type { Clock } from './clock.js';
 import type { Connection, ConnectionHost } from './connection.js';
 import { Flusher } from './flusher.js';
 import type { History } from './history.js';
+import type { HeldScope } from './recent-buffer.js';
 import { Registry } from './registry.js';
 import { relieve, relieved } from './relief.js';
 import { Rooms } from './rooms.js';
-import { roomScope, type Scope } from './scope.js';
+import { roomScope } from './scope.js';
 
 /** What delivery is told by the class. */
 export interface DeliveryParts {
@@ -81,19 +82,11 @@ export class Delivery implements ConnectionHost {
     return this.#order;
   }
 
-  /** Keeps a user's event that nobody here waits for as the text that it came in. @returns whether it could */
-  keep(scope: Scope, event: WireEvent, order: number): boolean {
-    const { source, unique = false } = event;
-    const isKept =
-      source !== undefined && unique && scope.kind === 'user' && this.registry.targetsOf(scope) === undefined;
-    return isKept && this.history.keep(scope, source, asciiLength(event), order);
-  }
-
   /** Records a frame and gives it to all that it is for. @returns how many accepted it */
-  deliver(scope: Scope, frame: Frame): number {
+  deliver(scope: HeldScope, frame: Frame): number {
     const targets = this.registry.targetsOf(scope);
     if (targets === undefined || 'size' in targets) {
-      this.history.record(scope, frame);
+      this.history.record(scope, frame, 'recent' in scope ? scope : undefined);
       return targets === undefined ? 0 : this.fanOut(targets, frame);
     }
     this.history.record(scope, frame, scope.kind === 'user' ? targets : undefined);

@@ -10,8 +10,6 @@ export interface History {
   readonly size: { buffers: number; items: number; bytes: number };
   /** Keeps a frame; one without an id is live only. @param holder - a connection of the user, where there is only one */
   record(scope: Scope, frame: Frame, holder?: BufferHolder): void;
-  /** Keeps an event with a unique id as text, from which its frame of so many bytes can be made. @returns whether it could */
-  keep(scope: Scope, source: string, byteLength: number, order: number): boolean;
   /** A connection is in: it gets what it missed, and from now on what is sent. @returns a gap that is not told yet */
   enter(connection: Connection, lastEventId: string | undefined): GapReason | undefined;
   /** A connection joins a room, and gets what that said since the position it came with. @returns a gap that is not told yet */

@@ -25,8 +25,8 @@ const SOURCE = 0x8000;
 /**
  * The frames that a scope keeps, first in first out. Packed, small ones of plain ASCII lie as bytes in a ring, outside of
  * the heap, in the form they are sent in: what is kept for a while and then goes is what costs a garbage collector most.
- * They are made frames again for a client that comes back, so it is for scopes whose frames are not shared. An event that
- * was never made a frame lies there as the text that it came in.
+ * They are made frames again for a client that comes back, so it is for scopes whose frames are not shared. What came from
+ * elsewhere lies there as the text that it came in, so that where nobody waits for it no other is made.
  */
 export class RecentFrames {
   readonly #packs: boolean;
@@ -51,32 +51,19 @@ export class RecentFrames {
   }
 
   push(frame: Frame): void {
-    if (this.#packsNext && isPackable(frame)) {
-      // The very text that is written to the client next: it is put together only once.
-      this.#pack(frame.keepChunk(), 0, frame.byteLength, frame.order);
+    const isPacked = this.#length >= PACK_FROM && this.#packs && isPackable(frame);
+    if (isPacked && this.#ring === undefined) for (let count = 0; count < this.#length; count += 1) this.#mark();
+    this.#length += 1;
+    if (!isPacked) {
+      this.#whole.push(this.#packs ? frame.compact() : frame);
+      if (this.#ring !== undefined) this.#mark();
       return;
     }
-    this.#length += 1;
-    this.#whole.push(this.#packs ? frame.compact() : frame);
-    if (this.#ring !== undefined) this.#mark();
-  }
-
-  /** Takes a text from which a frame of so many bytes can be restored. @returns whether it did */
-  pushSource(source: string, byteLength: number, order: number): boolean {
-    if (!this.#packsNext) return false;
-    this.#pack(source, SOURCE, byteLength, order);
-    return true;
-  }
-
-  get #packsNext(): boolean {
-    return this.#length >= PACK_FROM && this.#packs;
-  }
-
-  #pack(text: string, kind: number, byteLength: number, order: number): void {
-    if (this.#ring === undefined) for (let count = 0; count < this.#length; count += 1) this.#mark();
-    this.#length += 1;
+    const { source, byteLength, order } = frame;
+    // The chunk is the very text that is written to the client next: it is put together only once.
+    const text = source ?? frame.keepChunk();
     const ring = this.#withRoom(HEADER_BYTES + text.length);
-    writeLength(ring, text.length + kind, this.#end);
+    writeLength(ring, source === undefined ? text.length : text.length + SOURCE, this.#end);
     writeLength(ring, byteLength, this.#end + LENGTH_BYTES);
     writeOrder(ring, order, this.#end + 2 * LENGTH_BYTES);
     writeAscii(ring, text, this.#end + HEADER_BYTES);

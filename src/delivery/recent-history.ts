@@ -54,10 +54,6 @@ export class RecentHistory implements History {
     this.#replay.record(scope, frame, holder);
   }
 
-  keep(scope: Scope, source: string, byteLength: number, order: number): boolean {
-    return this.#replay.keep(scope, source, byteLength, order);
-  }
-
   clear(scope: Scope | undefined): void {
     this.#replay.clear(scope);
   }

@@ -3,7 +3,7 @@ import type { Frame } from '../wire/frame.js';
 import type { Clock, Wakeable } from './clock.js';
 import { Dormant, type Loss } from './dormant.js';
 import { type KnownPlaces, PositionIndex } from './position-index.js';
-import { type BufferHolder, type HeldScope, RecentBuffer } from './recent-buffer.js';
+import { type BufferHolder, RecentBuffer } from './recent-buffer.js';
 import type { Evicted, Restore } from './recent-frames.js';
 import { EVERYONE, type Scope } from './scope.js';
 
@@ -66,26 +66,15 @@ export class Replay implements Wakeable {
   /** Keeps a frame; one without an id is live only. @param holder - has the scope's buffer at hand from then on */
   record(scope: Scope, frame: Frame, holder?: BufferHolder): void {
     if (!frame.hasId) return;
-    const buffer = this.#open(scope, holder);
+    const now = this.#clock.now();
+    this.#dropIdle(now);
+    const buffer = this.#open(scope, now, holder);
     buffer.push(frame);
     this.#index.add(frame);
-    this.#count(buffer, frame.byteLength);
-  }
-
-  /** Keeps an event with a unique id as text, from which its frame can be restored. @returns whether the scope keeps such */
-  keep(scope: HeldScope, source: string, byteLength: number, order: number): boolean {
-    const buffer = this.#open(scope, 'recent' in scope ? scope : undefined);
-    if (!buffer.pushSource(source, byteLength, order)) return false;
-    this.#count(buffer, byteLength);
-    return true;
-  }
-
-  /** Something was added: what is too much then goes. */
-  #count(buffer: RecentBuffer, bytes: number): void {
     this.#items += 1;
-    this.#bytes += bytes;
+    this.#bytes += frame.byteLength;
     // It could not stay anyway; everyone else's events are not to go for it.
-    if (bytes > this.#limits.maxBytes) this.#empty(buffer);
+    if (frame.byteLength > this.#limits.maxBytes) this.#empty(buffer);
     if (buffer.length > buffer.maxItems) this.#evictOldest(buffer);
     const { user, room } = this.#buffers;
     while (this.#leastUsed !== undefined && user.size + room.size > this.#limits.maxScopes) this.#drop(this.#leastUsed);
@@ -168,9 +157,7 @@ export class Replay implements Wakeable {
   }
 
   /** The scope's buffer, made when it has none, as the one used last. */
-  #open(scope: Scope, holder: BufferHolder | undefined): RecentBuffer {
-    const now = this.#clock.now();
-    this.#dropIdle(now);
+  #open(scope: Scope, now: number, holder: BufferHolder | undefined): RecentBuffer {
     if (scope.kind === 'all') return this.#everyone;
     const held = holder?.recent;
     let buffer = held?.dropped === false ? held : this.#buffers[scope.kind].get(scope.name);

@@ -37,37 +37,40 @@ export class Frame {
   readonly order: number;
   /** UTF-8 bytes of `text`. */
   readonly byteLength: number;
+  /** ASCII that a placed one can be made of again. */
+  readonly source: string | undefined;
   /** All lines, or those before the data while that is kept beside. */
   #text: string;
   #data: string | undefined;
   #id: string | undefined;
   #chunk: string | undefined;
 
-  private constructor(order: number, byteLength: number, text: string, data?: string, id?: string, kind?: Kind) {
+  private constructor(order: number, byteLength: number, text: string, kind?: Kind, id?: string, data?: WireEvent) {
     this.order = order;
     this.byteLength = byteLength;
     this.unique = kind !== undefined;
     this.placed = kind === 'placed';
+    this.source = data?.source;
     this.hasId = this.placed || id !== undefined;
     this.#text = text;
-    this.#data = data;
+    this.#data = data?.text;
     this.#id = id;
   }
 
   /** @param id - of a placed one it is read from the text when it is not given */
-  static ofText(text: string, order: number, id?: string, kind?: Kind): Frame {
-    return new Frame(order, Buffer.byteLength(text), text, undefined, id, kind);
+  static ofText(text: string, order: number, kind?: Kind, id?: string): Frame {
+    return new Frame(order, Buffer.byteLength(text), text, kind, id);
   }
 
   /** A placed one of ASCII again, out of its chunk. */
   static ofChunk(chunk: string, byteLength: number, order: number): Frame {
     const from = sizeLine(byteLength).length;
-    return Frame.ofText(chunk.slice(from, from + byteLength), order, undefined, 'placed');
+    return Frame.ofText(chunk.slice(from, from + byteLength), order, 'placed');
   }
 
   /** @param head - the lines before the data, which is one line; `bytes` are those of both */
-  static ofData(head: string, data: string, bytes: number, order: number, id?: string, kind?: Kind): Frame {
-    return new Frame(order, bytes + AROUND_DATA, head, data, id, kind);
+  static ofData(head: string, data: WireEvent, bytes: number, order: number, kind?: Kind): Frame {
+    return new Frame(order, bytes + AROUND_DATA, head, kind, data.id, data);
   }
 
   get text(): string {
@@ -116,7 +119,7 @@ export class Frame {
 
   /** The same event in as little memory as it can be kept in. */
   compact(): Frame {
-    return this.placed ? Frame.ofText(this.text, this.order, undefined, 'placed') : this;
+    return this.placed ? Frame.ofText(this.text, this.order, 'placed') : this;
   }
 }
 
@@ -154,15 +157,9 @@ export function encodeEvent(wire: WireEvent, order: number, placed = false): Fra
     if (retry !== undefined) head += `retry: ${retry}\n`;
     headBytes = Buffer.byteLength(head);
   }
-  if (json !== true) return Frame.ofText(`${head}${dataLines(text.toWellFormed())}\n`, order, id, kind);
-  return Frame.ofData(head, text, headBytes + (wire.bytes ?? Buffer.byteLength(text)), order, id, kind);
-}
-
-/** Bytes of an event's frame that has an id, one line of data, and ASCII only. */
-export function asciiLength({ id = '', event = '', retry, text }: WireEvent): number {
-  const eventLength = event === '' ? 0 : 'event: \n'.length + event.length;
-  const retryLength = retry === undefined ? 0 : 'retry: \n'.length + String(retry).length;
-  return ID_FIELD.length + id.length + '\n'.length + eventLength + retryLength + AROUND_DATA + text.length;
+  if (json !== true) return Frame.ofText(`${head}${dataLines(text.toWellFormed())}\n`, order, kind, id);
+  const bytes = headBytes + (wire.bytes ?? Buffer.byteLength(text));
+  return Frame.ofData(head, wire, bytes, order, kind);
 }
 
 /** Encodes a comment; no event listener sees it. */

@@ -16,7 +16,6 @@ const LAYERS: readonly (readonly string[])[] = [
   ['stamp/', 'delivery/', 'cluster/', 'tasks/'],
   ['options.ts', 'events.ts', 'stats.ts'],
   ['event-ids.ts', 'lossless.ts', 'pub-sub.ts'],
-  ['dispatch.ts'],
   ['hub.ts'],
   ['ssekify.ts'],
   ['index.ts'],

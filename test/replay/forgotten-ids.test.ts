@@ -3,7 +3,7 @@ import { Clock } from '../../src/delivery/clock.js';
 import { Replay, type ReplayLimits } from '../../src/delivery/replay.js';
 import { EVERYONE, roomScope, type Scope, userScope } from '../../src/delivery/scope.js';
 import { EventIds } from '../../src/event-ids.js';
-import type { WireEvent } from '../../src/wire/frame.js';
+import { encodeEvent } from '../../src/wire/frame.js';
 
 /** More than the instance remembers the places of. */
 const EVENTS = 100_100;
@@ -24,16 +24,12 @@ function history(limits: Partial<ReplayLimits> = {}) {
   const replay = new Replay(
     { maxItems: () => 20, maxScopes: 1000, maxBytes: 1_000_000, ttlMs: 0, ...limits },
     new Clock(),
-    (id, order) => ids.encode({ id, unique: true, text: 'x' }, order),
+    (id, place) => encodeEvent({ id, unique: true, text: 'x' }, place, true),
     ids.places,
   );
   const send = (scope: Scope, id = `5-aaaaaaaaaa-${order + 1}`) => {
     order += 1;
-    const event: WireEvent = { id, text: 'x' };
-    ids.place(event, order);
-    const frame = ids.encode(event, order);
-    const isKept = event.unique === true && replay.keep(scope, id, frame.byteLength, order);
-    if (!isKept) replay.record(scope, frame);
+    replay.record(scope, ids.encode({ id, text: 'x', json: true, source: id }, order));
     return id;
   };
   const sendMany = () => {

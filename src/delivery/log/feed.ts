@@ -103,10 +103,6 @@ export class LogFeed implements History {
     if (id !== undefined) this.ring.append(id, scope, frame);
   }
 
-  keep(): boolean {
-    return false;
-  }
-
   /** A tick moved the end of the log. */
   moveTo(id: StreamId): void {
     this.ring.moveTo(id, this.ring.last.order);

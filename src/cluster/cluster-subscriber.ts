@@ -115,7 +115,7 @@ export class ClusterSubscriber implements Link {
   async #check(seat: Seat): Promise<void> {
     const { subscriber, asker, channels } = seat;
     try {
-      await Promise.all([subscriber.call('PING'), ...[...channels].map((channel) => ask(asker, channel))]);
+      await Promise.all([subscriber.call('ping'), ...[...channels].map((channel) => ask(asker, channel))]);
     } catch (error) {
       if (!this.#isCurrent(seat)) return;
       // The slot moved, the node was cut off from its cluster, or it does not answer.
@@ -242,7 +242,7 @@ const nameOf = ({ host, port }: Address) => `${host}:${port}`;
 /** Answered by the node that owns the channel's slot, while its cluster is whole; by others with an error. */
 async function ask(asker: IORedisClient, channel: string): Promise<void> {
   try {
-    await asker.call('GET', slotKey(channel, 'order'));
+    await asker.call('get', slotKey(channel, 'order'));
   } catch (error) {
     // While the slot is on its way to another node, it is still this one's.
     if (!(error instanceof Error && error.message.startsWith('ASK '))) throw error;

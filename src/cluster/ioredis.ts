@@ -190,7 +190,7 @@ class IORedisLink implements ReplicatedLink {
 
   async wait(key: string, timeoutMs: number): Promise<number> {
     const node = isCluster(this.#client) ? await this.#nodeOf(this.#client, key) : this.#client;
-    return Number(await node.call('WAIT', '1', String(timeoutMs)));
+    return Number(await node.call('wait', '1', String(timeoutMs)));
   }
 
   subscribe(channel: string): Promise<unknown> {
@@ -202,9 +202,9 @@ class IORedisLink implements ReplicatedLink {
   }
 
   check(): Promise<unknown> {
-    if (!isCluster(this.#client)) return this.call('PING');
+    if (!isCluster(this.#client)) return this.call('ping');
     const used = this.#client.nodes().filter(({ status }) => status === 'ready');
-    return Promise.all(used.map((node) => node.call('PING')));
+    return Promise.all(used.map((node) => node.call('ping')));
   }
 
   renew(): void {
@@ -221,7 +221,7 @@ class IORedisLink implements ReplicatedLink {
   async #nodeOf(client: ClusterClient, key: string): Promise<IORedisClient> {
     let slot = this.#slots.get(key);
     if (slot === undefined) {
-      slot = Number(await client.call('CLUSTER', 'KEYSLOT', key));
+      slot = Number(await client.call('cluster', 'KEYSLOT', key));
       this.#slots.set(key, slot);
     }
     const [owner] = client.slots[slot] ?? [];

@@ -14,6 +14,7 @@ export interface Link {
   readonly cluster: boolean;
   readonly alive: boolean;
   listen(events: LinkEvents): void;
+  /** @param command - in lower case: ioredis before 5.9 finds the keys of no other, nor what a subscriber may call */
   call(command: string, ...args: string[]): Promise<unknown>;
   subscribe(channel: string): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;

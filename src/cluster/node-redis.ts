@@ -122,7 +122,7 @@ class NodeRedisLink implements Link {
   }
 
   check(): Promise<unknown> {
-    return this.call('PING');
+    return this.call('ping');
   }
 
   renew(): void {

@@ -45,8 +45,8 @@ export class RedisAdapter implements ClosableAdapter {
     return this.#gate.pass(
       () =>
         this.#publisher.cluster
-          ? this.#publisher.call('EVAL', PUBLISH_AT_SLOT, '1', slotKey(channel, 'order'), channel, message)
-          : this.#publisher.call('PUBLISH', channel, message),
+          ? this.#publisher.call('eval', PUBLISH_AT_SLOT, '1', slotKey(channel, 'order'), channel, message)
+          : this.#publisher.call('publish', channel, message),
       asItIs,
     );
   }
@@ -54,7 +54,7 @@ export class RedisAdapter implements ClosableAdapter {
   publishNumbered(channel: string, publish: NumberedPublish): Promise<NumberedResult> {
     const key = this.#publisher.cluster ? slotKey(channel, publish.key) : publish.key;
     const args = ['1', key, ...numberedArguments(channel, publish)];
-    return this.#gate.pass(() => this.#publisher.call('EVAL', PUBLISH_NUMBERED, ...args), numberedResult);
+    return this.#gate.pass(() => this.#publisher.call('eval', PUBLISH_NUMBERED, ...args), numberedResult);
   }
 
   subscribe(channel: string): Promise<unknown> {
@@ -90,15 +90,15 @@ export class RedisAdapter implements ClosableAdapter {
   }
 
   incr(key: string): Promise<number> {
-    return this.#gate.pass(() => this.#publisher.call('INCR', key), Number);
+    return this.#gate.pass(() => this.#publisher.call('incr', key), Number);
   }
 
   expire(key: string, seconds: number): Promise<unknown> {
-    return this.#gate.pass(() => this.#publisher.call('EXPIRE', key, String(seconds)), asItIs);
+    return this.#gate.pass(() => this.#publisher.call('expire', key, String(seconds)), asItIs);
   }
 
   pexpire(key: string, milliseconds: number): Promise<unknown> {
-    return this.#gate.pass(() => this.#publisher.call('PEXPIRE', key, String(milliseconds)), asItIs);
+    return this.#gate.pass(() => this.#publisher.call('pexpire', key, String(milliseconds)), asItIs);
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
+import OldestRedis from 'ioredis50';
 import { expect, it } from 'vitest';
 import { createIORedisAdapter } from '../../src/index.js';
 import { atEnd } from '../helpers/cleanup.js';
@@ -24,6 +25,14 @@ contract('ioredis 6, by a client', () =>
 contract('ioredis 5, by a client', () =>
   redisChannel(({ port }) => {
     const client = new Redis5({ host: '127.0.0.1', port, lazyConnect: true });
+    atEnd(() => client.disconnect());
+    return createIORedisAdapter(client);
+  }),
+);
+
+contract('ioredis 5.0, by a client', () =>
+  redisChannel(({ port }) => {
+    const client = new OldestRedis({ host: '127.0.0.1', port, lazyConnect: true });
     atEnd(() => client.disconnect());
     return createIORedisAdapter(client);
   }),

@@ -1,3 +1,4 @@
+import OldestRedis from 'ioredis50';
 import { expect, it } from 'vitest';
 import {
   createIORedisAdapter,
@@ -6,6 +7,7 @@ import {
   type RedisLike,
   type SSEKifyOptions,
 } from '../../src/index.js';
+import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
 import { startProxy } from '../helpers/proxy.js';
@@ -14,8 +16,15 @@ import { serveHub } from '../helpers/server.js';
 
 const adapters: [string, (url: string) => RedisLike][] = [
   ['ioredis', createIORedisAdapter],
+  ['ioredis 5.0', (url) => createIORedisAdapter(oldest(url))],
   ['redis', createNodeRedisAdapter],
 ];
+
+function oldest(url: string): OldestRedis {
+  const client = new OldestRedis(url, { lazyConnect: true });
+  atEnd(() => client.disconnect());
+  return client;
+}
 
 it.each(adapters)(
   'settles every publish while the network swallows all, and mends by itself, with %s',

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { Cluster } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { createIORedisAdapter, createRedisStreamAdapter } from '../../src/index.js';
@@ -34,6 +35,19 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
       }
       // The first of each instance; the others were read at the sockets.
       expect(readByClient()).toBe(3);
+    });
+
+    it('keeps the order of calls that nobody awaits, and its subscription', async () => {
+      const cluster = await startCluster();
+      const hub = await hubAt(cluster, 0, Client);
+      const stream = await openStream(`${hub.url}/ann`);
+      const data = upTo(300).map((n) => (n % 3 === 0 ? { n } : { n, requestId: 'one' }));
+      await Promise.all(data.map((each) => hub.sse.publishToUser('ann', each)));
+      await stream.received(300);
+      expect(stream.events.map((event) => JSON.parse(event.data).n)).toEqual(upTo(300));
+      // Longer than it takes the adapter to ask its connections for a sign of life.
+      await wait(6000);
+      expect(hub.sse.stats().bus).toMatchObject({ state: 'up', outages: 0 });
     });
 
     it('subscribes and keeps its numbers at the node that owns the channel, and nowhere else', async () => {

@@ -141,7 +141,7 @@ export class LogBus implements Wakeable {
     const limits = [known, knownMs, String(maxEvents), String(windowMs)];
     const numbering = [startAt, floor, ttlMs, expected ?? ''].map(String);
     const args = [...keys, ...limits, before, after, key === undefined ? '' : '1', ...numbering];
-    const appending = this.#gate.pass(() => this.#link.call('EVAL', APPEND, '4', ...args), readAppended);
+    const appending = this.#gate.pass(() => this.#link.call('eval', APPEND, '4', ...args), readAppended);
     const appended = await this.#answers.within(this.#replicas === undefined ? appending : this.#kept(appending));
     if (appended.id !== undefined) this.#counters.published += 1;
     return appended;
@@ -195,7 +195,7 @@ export class LogBus implements Wakeable {
       this.#gate.open();
       this.#lookIfUp();
     };
-    if (this.#link.cluster) this.#link.call('GET', this.keys.tick).then(open, open);
+    if (this.#link.cluster) this.#link.call('get', this.keys.tick).then(open, open);
     else open();
   }
 
@@ -214,7 +214,7 @@ export class LogBus implements Wakeable {
     const { log, count, tick } = this.keys;
     const { maxEvents, windowMs } = this.#source.settings;
     const args = [...this.#tail.known, String(TICK_LOCK_MS), '', String(maxEvents), String(windowMs)];
-    const answered = this.#link.call('EVAL', TICK, '3', log, count, tick, ...args).finally(() => {
+    const answered = this.#link.call('eval', TICK, '3', log, count, tick, ...args).finally(() => {
       this.#unanswered = undefined;
     });
     answered.then(

@@ -47,9 +47,9 @@ export class Pages {
     const count = this.#count;
     try {
       const [found, oldest] = await Promise.all([
-        this.#link.call('XRANGE', this.#key, `(${from}`, '+', 'COUNT', String(count)),
+        this.#link.call('xrange', this.#key, `(${from}`, '+', 'COUNT', String(count)),
         // Only after it: what is there still was there when the page was read.
-        this.#link.call('XRANGE', this.#key, '-', '+', 'COUNT', '1'),
+        this.#link.call('xrange', this.#key, '-', '+', 'COUNT', '1'),
       ]);
       const entries = readEntries(found);
       this.#fit(entries);

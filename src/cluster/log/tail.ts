@@ -118,7 +118,7 @@ export class Tail {
   async #look(run: number): Promise<void> {
     const { log, count, tick } = this.#keys;
     const args = [...this.known, '1', this.#doubted ? '1' : ''];
-    const end = await this.#link.call('EVAL', TICK, '3', log, count, tick, ...args);
+    const end = await this.#link.call('eval', TICK, '3', log, count, tick, ...args);
     if (run !== this.#run) return;
     this.#doubted = false;
     if (this.#began) return;
@@ -130,14 +130,14 @@ export class Tail {
     const from = `${this.#position.ms}-${this.#position.seq}`;
     const block = blockMs === 0 ? [] : ['BLOCK', String(blockMs)];
     const args = ['COUNT', String(PAGE_ENTRIES), ...block, 'STREAMS', this.#keys.log, from];
-    return readStream(await this.#link.call('XREAD', ...args));
+    return readStream(await this.#link.call('xread', ...args));
   }
 
   /** A write after the entries that a replica has is proof that it has the entries. */
   async #replicated(run: number): Promise<boolean> {
     const { fence } = this.#keys;
     while (run === this.#run) {
-      await this.#link.call('SET', fence, '1', 'PX', '60000');
+      await this.#link.call('set', fence, '1', 'PX', '60000');
       const replicas = await this.#link.wait(fence, BLOCK_MS);
       this.answers += 1;
       if (replicas > 0) return run === this.#run;

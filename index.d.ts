@@ -63,7 +63,8 @@ interface NumberedResult {
  *   may carry `outcome: 'unknown'` when the message was sent and its answer lost.
  * - **Reconnect.** After a lost connection the adapter connects and subscribes again by itself. If it offers `onState`, it
  *   tells `'down'` and `'up'`; ssekify then knows that messages may be missing.
- * - **End.** At its shutdown a hub calls `off`, `unsubscribe` and `close` where they are there, in this order.
+ * - **End.** At its shutdown a hub calls `off`, `unsubscribe` and `close` where they are there, in this order; `off` of
+ *   `'error'` once `close` is through.
  */
 interface RedisLike {
   /** Sends a message to all subscribers. Resolves once the channel took it. */

@@ -151,11 +151,13 @@ export class Bus implements Wakeable {
     }
     this.#pending.clear();
     // An adapter may outlive this hub, which it must not keep.
-    for (const [event, listener] of Object.entries(this.#listeners)) adapter.off?.(event, listener);
+    adapter.off?.('message', this.#listeners.message);
     adapter.off?.('state', this.#standing.listener);
     // Nothing waits for it: a connection that is lost does not answer, and one that is closed has nothing to take back.
     attempt(() => adapter.unsubscribe?.(channel)).catch(() => undefined);
     await attempt(() => adapter.close?.()).catch((cause: unknown) => this.#outage.failed(cause));
+    // Only now: an EventEmitter throws the errors that nobody listens to, and one may come of closing.
+    adapter.off?.('error', this.#listeners.error);
   }
 
   wake(): undefined {

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { expect, it } from 'vitest';
 import { SSEKify } from '../../src/index.js';
 import { collect } from '../helpers/emitted.js';
@@ -27,4 +28,22 @@ it('resolves although an adapter fails to close, and tells of it', async () => {
   await sse.ready();
   await expect(sse.shutdown()).resolves.toBeUndefined();
   expect(errors).toMatchObject([{ code: 'BUS_ERROR', cause: { message: 'Connection is closed.' } }]);
+});
+
+it('listens to errors of an adapter until it is closed, since an EventEmitter would throw them', async () => {
+  class Emitting extends EventEmitter {
+    publish = async () => 1;
+    subscribe = async () => 1;
+    async close() {
+      await new Promise(setImmediate);
+      this.emit('error', new Error('read ECONNRESET'));
+    }
+  }
+  const adapter = new Emitting();
+  const sse = new SSEKify({ redis: adapter });
+  const errors = collect(sse, 'error');
+  await sse.ready();
+  await sse.shutdown();
+  expect(errors).toEqual([]);
+  expect(adapter.eventNames()).toEqual([]);
 });

@@ -267,14 +267,15 @@ export class Hub implements BusHost {
 
   async #end(graceMs: number): Promise<void> {
     const startedAt = this.#clock.now();
-    const published = within(graceMs, (this.#bus ?? this.#lossless?.publisher)?.settled());
+    const left = () => Math.max(0, graceMs - (this.#clock.now() - startedAt));
     await sayFarewell(this.#delivery, graceMs, (connection) =>
       connection.close('shutdown', jitteredRetry(connection.settings.retryMs)),
     );
-    await published;
+    // What was published at the word of the last client that left is among it.
+    await within(left(), (this.#bus ?? this.#lossless?.publisher)?.settled());
     this.#over = true;
     this.tasks.end();
-    await within(Math.max(0, graceMs - (this.#clock.now() - startedAt)), this.#channel?.close());
+    await within(left(), this.#channel?.close());
     this.#clock.stop();
   }
 

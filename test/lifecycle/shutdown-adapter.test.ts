@@ -1,7 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { expect, it } from 'vitest';
 import { SSEKify } from '../../src/index.js';
+import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
+import { MemoryBus } from '../helpers/memory-bus.js';
+import { serveHub } from '../helpers/server.js';
 
 it('resolves after graceMs although an adapter never finishes closing', async () => {
   const adapter = {
@@ -46,4 +49,32 @@ it('listens to errors of an adapter until it is closed, since an EventEmitter wo
   await sse.shutdown();
   expect(errors).toEqual([]);
   expect(adapter.eventNames()).toEqual([]);
+});
+
+it('waits for what is published at the word of the last client that leaves', async () => {
+  const bus = new MemoryBus();
+  const adapter = bus.adapter();
+  const publish = adapter.publish.bind(adapter);
+  // As over a network.
+  adapter.publish = async (channel, message) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return publish(channel, message);
+  };
+  const { sse, url } = await serveHub({ hub: { redis: adapter } });
+  const outcomes: Promise<string>[] = [];
+  sse.on('disconnect', ({ userId }) => {
+    const published = sse.publishToAll({ left: userId });
+    outcomes.push(
+      published.then(
+        () => `${userId} taken`,
+        (error) => `${userId} ${error.code}`,
+      ),
+    );
+  });
+  await sse.ready();
+  await openStream(`${url}/ann`);
+  await openStream(`${url}/ben`);
+  await sse.shutdown({ graceMs: 2000 });
+  expect((await Promise.all(outcomes)).sort()).toEqual(['ann taken', 'ben taken']);
+  expect(bus.messages).toHaveLength(2);
 });

@@ -217,8 +217,7 @@ export class Bus implements Wakeable {
     if (publication.echoed) {
       this.#pending.delete(n);
     } else if (this.#parts.adapter.echo === false) {
-      this.#pending.delete(n);
-      this.#deliverHere(publication);
+      this.#deliverTaken();
     } else if (this.#standing.state !== 'up') {
       this.#fallBack(publication);
     } else {
@@ -254,6 +253,17 @@ export class Bus implements Wakeable {
         { cause, id, outcome, delivered },
       ),
     );
+    this.#deliverTaken();
+  }
+
+  /** Where no echo is to come: answers may overtake each other, which events must not. */
+  #deliverTaken(): void {
+    if (this.#parts.adapter.echo !== false) return;
+    for (const [n, publication] of this.#pending) {
+      if (!publication.taken) return;
+      this.#pending.delete(n);
+      this.#deliverHere(publication);
+    }
   }
 
   #missEcho(publication: Publication): void {

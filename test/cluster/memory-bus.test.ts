@@ -1,5 +1,8 @@
+import { expect, it } from 'vitest';
+import { openStream } from '../helpers/client.js';
 import type { MemoryAdapterOptions } from '../helpers/memory-bus.js';
 import { type MemoryAdapter, MemoryBus } from '../helpers/memory-bus.js';
+import { serveHub } from '../helpers/server.js';
 import { contract, eventually, type TestChannel } from './redis-like-contract.js';
 
 function memoryChannel(options: MemoryAdapterOptions): () => Promise<TestChannel> {
@@ -31,3 +34,29 @@ contract('in memory, without counters', memoryChannel({}));
 contract('in memory, without echo', memoryChannel({ echo: false }));
 contract('in memory, with counters as methods', memoryChannel({ counters: 'methods' }));
 contract('in memory, with counters as kv', memoryChannel({ counters: 'kv' }));
+
+it('delivers in call order without echo, though answers overtake each other', async () => {
+  const answers: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  const adapter = {
+    echo: false,
+    publish: () => new Promise<void>((resolve, reject) => answers.push({ resolve, reject })),
+    subscribe: async () => undefined,
+    on: () => undefined,
+  };
+  const { sse, url } = await serveHub({ hub: { redis: adapter } });
+  sse.on('error', () => undefined);
+  await sse.ready();
+  const ann = await openStream(`${url}/ann`);
+  const published = [0, 1, 2, 3].map((n) => sse.publishToUser('ann', n, { event: 'n' }));
+  for (const n of [3, 1]) answers[n]?.resolve();
+  expect(await Promise.all([published[3], published[1]])).toHaveLength(2);
+  answers[0]?.resolve();
+  await ann.received(2);
+  expect(ann.events.map(({ data }) => data)).toEqual(['0', '1']);
+  // What is refused is delivered here all the same, in its place.
+  answers[2]?.reject(new Error('no'));
+  await expect(published[2]).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', delivered: 1 });
+  await ann.received(4);
+  expect(ann.events.map(({ data }) => data)).toEqual(['0', '1', '2', '3']);
+  expect(sse.stats().bus).toMatchObject({ published: 3, refused: 1, pending: 0 });
+});

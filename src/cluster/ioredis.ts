@@ -29,6 +29,8 @@ const COMMON = {
   maxLoadingRetryTime: 500,
   // Word of a failover is heard by a watch of our own.
   failoverDetector: false,
+  // What it groups by is, in some versions, not the key; in others it loses the command's name.
+  enableAutoPipelining: false,
   lazyConnect: false,
   // How long a connection that was ended may take to close; also one that is closed already keeps the process for so long.
   disconnectTimeout: 500,
@@ -75,7 +77,7 @@ const SUBSCRIBING = {
 const BY_SENTINEL = { sentinelCommandTimeout: 2000 };
 
 /** Where keys lie is the channel's business, and so must be their prefix. */
-const BY_CLUSTER = { retryDelayOnFailover: 0, keyPrefix: '' };
+const BY_CLUSTER = { retryDelayOnFailover: 0, keyPrefix: '', enableAutoPipelining: false };
 
 type Options = Record<string, unknown>;
 

@@ -68,3 +68,18 @@ it('takes a client with settings that would make publishes wait or repeat', asyn
   await redis.kill();
   await expect(sse.publishToAll({ n: 1 })).rejects.toMatchObject({ code: expect.stringMatching(/^PUBLISH_/) });
 });
+
+it('publishes in order by a client that gathers commands by itself', async () => {
+  const { url, port } = await startRedis();
+  const options = { host: '127.0.0.1', port, lazyConnect: true, enableAutoPipelining: true };
+  for (const client of [new Redis(options), new Redis5(options), new OldestRedis(options)]) {
+    atEnd(() => client.disconnect());
+    const hub = await serveHub({ hub: { redis: createIORedisAdapter(client) } });
+    await hub.sse.ready();
+    const ann = await openStream(`${hub.url}/ann`);
+    const data = [{ n: 0 }, { n: 1, requestId: url }, { n: 2 }, { n: 3, requestId: url }];
+    await Promise.all(data.map((each) => hub.sse.publishToUser('ann', each)));
+    await ann.received(4);
+    expect(ann.events.map((event) => JSON.parse(event.data).n)).toEqual([0, 1, 2, 3]);
+  }
+});

@@ -1,6 +1,7 @@
 import { formatStreamId, type StreamId } from '../../wire/stream-id.js';
 import type { Link } from '../link.js';
 import { type LogEntry, readEntries } from './entry.js';
+import { PageSize } from './page-size.js';
 
 /** A piece of the log. */
 export interface Page {
@@ -9,10 +10,6 @@ export interface Page {
   first: StreamId | undefined;
 }
 
-const MAX_ENTRIES = 500;
-const MIN_ENTRIES = 10;
-/** What a slow client may keep in memory while it reads. */
-const PAGE_BYTES = 1024 * 1024;
 const MAX_READS = 8;
 
 /** Reads older pieces of the log; who asks for the same piece at the same time gets the same one. */
@@ -22,8 +19,7 @@ export class Pages {
   readonly #reading = new Map<string, Promise<Page>>();
   readonly #waiting: (() => void)[] = [];
   #reads = 0;
-  /** Entries of a page, by how large those of the last one were. */
-  #count = MAX_ENTRIES;
+  #size = new PageSize();
 
   constructor(link: Link, key: string) {
     this.#link = link;
@@ -44,25 +40,22 @@ export class Pages {
   async #read(from: string): Promise<Page> {
     if (this.#reads >= MAX_READS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#reads += 1;
-    const count = this.#count;
     try {
       const [found, oldest] = await Promise.all([
-        this.#link.call('xrange', this.#key, `(${from}`, '+', 'COUNT', String(count)),
+        this.#link.call('xrange', this.#key, `(${from}`, '+', 'COUNT', String(this.#size.entries)),
         // Only after it: what is there still was there when the page was read.
         this.#link.call('xrange', this.#key, '-', '+', 'COUNT', '1'),
       ]);
       const entries = readEntries(found);
-      this.#fit(entries);
+      this.#size.fit(entries);
       return { entries, first: readEntries(oldest)[0]?.id };
+    } catch (error) {
+      // It may have been too large for the time there is.
+      this.#size = new PageSize();
+      throw error;
     } finally {
       this.#reads -= 1;
       this.#waiting.shift()?.();
     }
-  }
-
-  #fit(entries: readonly LogEntry[]): void {
-    const length = entries.reduce((sum, { message }) => sum + (message?.length ?? 0), 0);
-    const count = Math.floor((PAGE_BYTES * entries.length) / Math.max(1, length));
-    if (entries.length > 0) this.#count = Math.max(MIN_ENTRIES, Math.min(MAX_ENTRIES, count));
   }
 }

@@ -1,7 +1,8 @@
-import { BEGINNING, compareStreamIds, parseStreamId, type StreamId } from '../../wire/stream-id.js';
+import { BEGINNING, compareStreamIds, formatStreamId, parseStreamId, type StreamId } from '../../wire/stream-id.js';
 import type { ReplicatedLink } from '../link.js';
 import { type LogEntry, readStream } from './entry.js';
 import type { LogKeys } from './keys.js';
+import { PageSize } from './page-size.js';
 import { TICK } from './scripts.js';
 
 /** Whom the tail tells. */
@@ -17,7 +18,6 @@ export interface TailHost {
   error(error: unknown): void;
 }
 
-const PAGE_ENTRIES = 500;
 const BLOCK_MS = 1000;
 const AGAIN_MS = 200;
 
@@ -99,17 +99,20 @@ export class Tail {
 
   async #follow(run: number): Promise<void> {
     await this.#look(run);
+    // Anew each time: what took too long before comes in smaller pieces now.
+    const size = new PageSize();
     for (let reachedEnd = false; run === this.#run; ) {
-      const entries = await this.#read(reachedEnd ? BLOCK_MS : 0);
+      const entries = await this.#read(size.entries, reachedEnd);
       if (run !== this.#run) return;
       this.answers += 1;
       if (entries.length > 0 && this.#durable && !(await this.#replicated(run))) return;
       await this.#handOver(entries);
       if (run !== this.#run) return;
-      if (!reachedEnd && entries.length < PAGE_ENTRIES) {
+      if (!reachedEnd && entries.length < size.entries) {
         reachedEnd = true;
         this.#host.up();
       }
+      size.fit(entries);
       if (this.#doubted) await this.#look(run);
     }
   }
@@ -126,10 +129,9 @@ export class Tail {
     this.#host.began(parseStreamId(String(end)) ?? BEGINNING);
   }
 
-  async #read(blockMs: number): Promise<LogEntry[]> {
-    const from = `${this.#position.ms}-${this.#position.seq}`;
-    const block = blockMs === 0 ? [] : ['BLOCK', String(blockMs)];
-    const args = ['COUNT', String(PAGE_ENTRIES), ...block, 'STREAMS', this.#keys.log, from];
+  async #read(count: number, waits: boolean): Promise<LogEntry[]> {
+    const block = waits ? ['BLOCK', String(BLOCK_MS)] : [];
+    const args = ['COUNT', String(count), ...block, 'STREAMS', this.#keys.log, formatStreamId(this.#position)];
     return readStream(await this.#link.call('xread', ...args));
   }
 

@@ -13,7 +13,7 @@ import type { HubSettings } from './options.js';
 import type { Stamper } from './stamp/stamper.js';
 import type { Counters } from './stats.js';
 import { encodeEvent } from './wire/frame.js';
-import type { StreamId } from './wire/stream-id.js';
+import { compareStreamIds, type StreamId } from './wire/stream-id.js';
 
 /** What lossless mode needs of its hub. */
 export interface LosslessParts {
@@ -107,7 +107,11 @@ export class Lossless implements LogBusHost {
     const page = await this.bus.pages.after(position);
     const present = this.#encoded.get(page);
     if (present !== undefined) return present;
-    const encoded = { entries: page.entries.map((entry) => this.#pageEntry(entry)), first: page.first };
+    const { durable } = this.#parts.source.settings;
+    const { last } = this.feed.ring;
+    // Of what the tail has yet to come to it is not known whether a replica has it.
+    const entries = page.entries.filter(({ id }) => !durable || compareStreamIds(id, last.id) <= 0);
+    const encoded = { entries: entries.map((entry) => this.#pageEntry(entry)), first: page.first };
     this.#encoded.set(page, encoded);
     return encoded;
   }

@@ -1,16 +1,17 @@
 import { expect, it } from 'vitest';
+import type { RedisStreamOptions } from '../../src/index.js';
 import { askUntil } from '../helpers/ask-until.js';
 import { openStream } from '../helpers/client.js';
-import { dataOf, LOG, logHub, told, untilPlaced, untilTold } from '../helpers/log.js';
+import { dataOf, LOG, logHub, range, told, untilPlaced, untilTold } from '../helpers/log.js';
 import { startRedis } from '../helpers/redis.js';
 
 const PATIENCE = { timeout: 15_000, interval: 50 };
 
-async function withReplica() {
+async function withReplica(log?: RedisStreamOptions) {
   const redis = await startRedis(['--repl-diskless-sync-delay', '0']);
   const replica = await startRedis(['--replicaof', `127.0.0.1 ${redis.port}`]);
   await askUntil(redis.client(), ['INFO', 'replication'], 'state=online');
-  const a = await logHub(redis.url, { log: { durable: true } });
+  const a = await logHub(redis.url, { log: { ...log, durable: true } });
   const client = await openStream(`${a.url}/ann`);
   await untilPlaced(client);
   return { redis, replica, a, client };
@@ -59,6 +60,26 @@ it('delivers nothing without a replica, and all of it once one is there', async 
   await replica.client().replicaof('127.0.0.1', String(redis.port));
   await untilTold(client, 2);
   expect(dataOf(client)).toEqual([0, 1]);
+}, 40_000);
+
+it('delivers nothing that no replica has to a client that reads out of Redis either', async () => {
+  const { redis, replica, a, client } = await withReplica({ ringMaxBytes: 0 });
+  const began = client.lastEventId;
+  await Promise.all(range(0, 20).map((n) => a.sse.publishToAll(n)));
+  await untilTold(client, 20);
+  await replica.client().replicaof('NO', 'ONE');
+  await askUntil(redis.client(), ['INFO', 'replication'], 'connected_slaves:0');
+  await expect(a.sse.publishToAll(20)).rejects.toMatchObject(unknown);
+  const again = await openStream(`${a.url}/ann`, { lastEventId: began });
+  await untilTold(again, 20);
+  // It is live now.
+  a.sse.sendToUser('ann', 'live');
+  await untilTold(again, 21);
+  expect(dataOf(again)).toEqual([...range(0, 20), 'live']);
+  expect(a.sse.stats().log.resumesFromRedis).toBe(1);
+  await replica.client().replicaof('127.0.0.1', String(redis.port));
+  await untilTold(again, 22);
+  expect(dataOf(again)).toEqual([...range(0, 20), 'live', 20]);
 }, 40_000);
 
 it('tells why it is not ready while there is no replica', async () => {

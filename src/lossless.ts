@@ -37,8 +37,6 @@ export class Lossless implements LogBusHost {
   readonly publisher: LogPublisher;
   readonly #parts: LosslessParts;
   readonly #reader: EnvelopeReader;
-  /** Pages that several wait for are made ready once. */
-  readonly #encoded = new WeakMap<Page, LogPage>();
 
   constructor(parts: LosslessParts) {
     const { source, settings, instanceId, counters, stamper, delivery } = parts;
@@ -56,7 +54,7 @@ export class Lossless implements LogBusHost {
       ringMaxBytes,
       counters,
       delivery,
-      read: (position) => this.#page(position),
+      read: (position) => this.bus.pages.after(position),
       asked: () => this.bus.asked,
     });
     this.bus = new LogBus(source, settings.channel, delivery.clock, this);
@@ -102,18 +100,12 @@ export class Lossless implements LogBusHost {
     this.#parts.error(error);
   }
 
-  /** An older piece of the log, ready to be written. */
-  async #page(position: StreamId): Promise<LogPage> {
-    const page = await this.bus.pages.after(position);
-    const present = this.#encoded.get(page);
-    if (present !== undefined) return present;
+  page({ entries, first }: Page): LogPage {
     const { durable } = this.#parts.source.settings;
     const { last } = this.feed.ring;
     // Of what the tail has yet to come to it is not known whether a replica has it.
-    const entries = page.entries.filter(({ id }) => !durable || compareStreamIds(id, last.id) <= 0);
-    const encoded = { entries: entries.map((entry) => this.#pageEntry(entry)), first: page.first };
-    this.#encoded.set(page, encoded);
-    return encoded;
+    const kept = entries.filter(({ id }) => !durable || compareStreamIds(id, last.id) <= 0);
+    return { entries: kept.map((entry) => this.#pageEntry(entry)), first };
   }
 
   #take(entry: LogEntry): void {

@@ -1,4 +1,5 @@
 import type { Clock, Wakeable } from '../../delivery/clock.js';
+import type { LogPage } from '../../delivery/log/feed.js';
 import { SSEKifyError } from '../../errors.js';
 import { BEGINNING, parseStreamId, type StreamId } from '../../wire/stream-id.js';
 import { type BusStats, NOTHING_COUNTED } from '../bus-stats.js';
@@ -9,7 +10,7 @@ import { Waiters } from '../waiters.js';
 import { Answers } from './answers.js';
 import type { LogEntry } from './entry.js';
 import { logKeys } from './keys.js';
-import { Pages } from './pages.js';
+import { type Page, Pages } from './pages.js';
 import type { LogSource } from './redis-stream.js';
 import { Replicas } from './replicas.js';
 import { APPEND, TICK } from './scripts.js';
@@ -25,6 +26,8 @@ export interface LogBusHost {
   caughtUp(): void;
   /** What was the end of the log a moment ago; `asked`: the number of the question it answers. */
   ended(end: StreamId, asked: number): void;
+  /** Makes an older piece of the log ready to be written. */
+  page(page: Page): LogPage;
   error(error: SSEKifyError): void;
 }
 
@@ -96,7 +99,7 @@ export class LogBus implements Wakeable {
     this.#answers = new Answers(clock);
     this.keys = logKeys(channel);
     this.#link = source.open();
-    this.pages = new Pages(this.#link, this.keys.log);
+    this.pages = new Pages(this.#link, this.keys.log, (page) => host.page(page));
     this.#replicas = source.settings.durable ? new Replicas(this.#link, this.keys.log) : undefined;
     this.#link.listen({
       ready: () => this.#open(),

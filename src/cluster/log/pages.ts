@@ -1,3 +1,4 @@
+import type { LogPage } from '../../delivery/log/feed.js';
 import { formatStreamId, type StreamId } from '../../wire/stream-id.js';
 import type { Link } from '../link.js';
 import { type LogEntry, readEntries } from './entry.js';
@@ -16,18 +17,21 @@ const MAX_READS = 8;
 export class Pages {
   readonly #link: Link;
   readonly #key: string;
-  readonly #reading = new Map<string, Promise<Page>>();
+  readonly #prepare: (page: Page) => LogPage;
+  readonly #reading = new Map<string, Promise<LogPage>>();
   readonly #waiting: (() => void)[] = [];
   #reads = 0;
   #size = new PageSize();
 
-  constructor(link: Link, key: string) {
+  /** @param prepare - makes a page ready to be written, once for all who wait for it */
+  constructor(link: Link, key: string, prepare: (page: Page) => LogPage) {
     this.#link = link;
     this.#key = key;
+    this.#prepare = prepare;
   }
 
   /** What comes after a position. */
-  after(position: StreamId): Promise<Page> {
+  after(position: StreamId): Promise<LogPage> {
     const from = formatStreamId(position);
     const present = this.#reading.get(from);
     if (present !== undefined) return present;
@@ -37,7 +41,7 @@ export class Pages {
   }
 
   /** A few at a time, so that publishes, which share the connection, are not held up. */
-  async #read(from: string): Promise<Page> {
+  async #read(from: string): Promise<LogPage> {
     if (this.#reads >= MAX_READS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#reads += 1;
     try {
@@ -48,7 +52,7 @@ export class Pages {
       ]);
       const entries = readEntries(found);
       this.#size.fit(entries);
-      return { entries, first: readEntries(oldest)[0]?.id };
+      return this.#prepare({ entries, first: readEntries(oldest)[0]?.id });
     } catch (error) {
       // It may have been too large for the time there is.
       this.#size = new PageSize();

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
-import { COUNT, dataOf, LOG, logHub, told, untilPlaced, untilTold } from '../helpers/log.js';
+import { COUNT, dataOf, gapsOf, LOG, logHub, range, told, untilPlaced, untilTold } from '../helpers/log.js';
+import { startProxy } from '../helpers/proxy.js';
 import { startRedis } from '../helpers/redis.js';
 
 it('delivers what others append, drops and reports garbage once, and goes on with the next', async () => {
@@ -71,4 +72,51 @@ it('says that an id beyond every clock has ended the log, and goes on when the l
   await a.sse.publishToUser('ann', { n: 1 });
   await untilTold(client, 1);
   expect(a.gaps).toMatchObject([{ reason: 'reset' }]);
+});
+
+it('tells of a gap where others’ entries were gone before they were read', async () => {
+  const redis = await startRedis();
+  const raw = redis.client();
+  const proxy = await startProxy(redis.port);
+  const a = await logHub(proxy.url);
+  const client = await openStream(`${a.url}/ann`);
+  await untilPlaced(client);
+  const append = (n: number) => raw.xadd(LOG, '*', 'm', JSON.stringify({ type: 'all', data: n }));
+  await append(0);
+  await untilTold(client, 1);
+  // It was away, and came back to all of it.
+  proxy.blackhole();
+  for (const n of range(1, 10)) await append(n);
+  proxy.heal();
+  await untilTold(client, 10);
+  expect(gapsOf(client)).toEqual([]);
+  proxy.blackhole();
+  for (const n of range(10, 30)) await append(n);
+  await raw.xtrim(LOG, 'MAXLEN', '=', 5);
+  proxy.heal();
+  await untilTold(client, 16);
+  expect(dataOf(client)).toEqual([...range(0, 10), ...range(25, 30)]);
+  expect(gapsOf(client)).toEqual(['evicted']);
+});
+
+it('tells of no gap where the log came to hold nothing but the sign that it lives', async () => {
+  const redis = await startRedis();
+  const raw = redis.client();
+  const a = await logHub(redis.url);
+  const client = await openStream(`${a.url}/ann`);
+  await untilPlaced(client);
+  const append = (n: number) => raw.xadd(LOG, '*', 'm', JSON.stringify({ type: 'all', data: n }));
+  await append(0);
+  await untilTold(client, 1);
+  const end = async () => (await raw.xrevrange(LOG, '+', '-', 'COUNT', 1))[0]?.[1][0];
+  for (let n = 1; n < 3; n += 1) {
+    await expect.poll(end).toBe('tick');
+    await raw.xtrim(LOG, 'MAXLEN', '=', 1);
+    const [[tick = ''] = []] = await raw.xrange(LOG, '-', '+');
+    await expect.poll(async () => (await raw.xrange(LOG, tick, tick)).length, { timeout: 3000 }).toBe(0);
+    await append(n);
+    await untilTold(client, n + 1);
+  }
+  expect(dataOf(client)).toEqual([0, 1, 2]);
+  expect(a.gaps).toEqual([]);
 });

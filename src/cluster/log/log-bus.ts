@@ -78,10 +78,8 @@ export class LogBus implements Wakeable {
   /** Times the connection to publish on came or went. */
   #openings = 0;
   #closed = false;
-  /** Rounds of the clock since the last tick, and since the last answer to the tail. */
+  /** Rounds of the clock since the last tick. */
   #missed = 0;
-  #silent = 0;
-  #answersSeen = 0;
   #asked = 0;
   /** The end of the log a moment ago. */
   #end = BEGINNING;
@@ -112,7 +110,7 @@ export class LogBus implements Wakeable {
       message: () => undefined,
     });
     this.#tailLink = source.open();
-    this.#tail = new Tail(this.#tailLink, this.keys, source.settings.durable, this.#tailHost());
+    this.#tail = new Tail(this.#tailLink, this.keys, source.settings, this.#tailHost());
     clock.wakeAt(this, clock.now() + TICK_MS);
   }
 
@@ -231,15 +229,12 @@ export class LogBus implements Wakeable {
     );
   }
 
-  /** Without ticks, or answers, following has stopped, whatever its connection says. */
+  /** Without ticks following has stopped, whatever its connection says. */
   #watch(): void {
     this.#missed += 1;
-    this.#silent = this.#tail.answers === this.#answersSeen ? this.#silent + 1 : 0;
-    this.#answersSeen = this.#tail.answers;
-    if (this.#state === 'up' && this.#missed > MAX_MISSED) this.#down('no sign of life came through the log');
-    if (Math.max(this.#missed, this.#silent) <= MAX_MISSED) return;
+    if (this.#missed <= MAX_MISSED) return;
     this.#missed = 0;
-    this.#silent = 0;
+    this.#down('no sign of life came through the log');
     // One that is not there is being made; to begin again and again would never let it.
     if (this.#tailLink.alive) this.#tail.renew();
   }

@@ -103,12 +103,12 @@ export const logSourceOf = (adapter: RedisStreamAdapter): LogSource => sourceOf(
  * client's network, an instance, Redis' process, each client gets every published event exactly once and in order, on
  * whatever instance it returns to; where that cannot be kept it is told by a gap event.
  *
- * An event's id is its place in the log, and a client's `Last-Event-ID` a position in it, the same on all instances. Each
- * instance follows the log on a connection of its own, and holds it in memory, so that clients that come back cost Redis nothing.
+ * An event's id is its place in the log, the same on all instances. Each holds the log in memory, so that clients that come
+ * back cost Redis nothing.
  *
  * Its limits: Redis must keep its data (AOF with `appendfsync always` loses nothing when its process dies, other settings as
- * much as they say; no eviction of keys), and replication is asynchronous, so that a failover may lose events that were
- * acknowledged just before, unless `durable` is set. What is lost in such a way is told by gaps with reason `'reset'`.
+ * much as they say; no eviction of keys), and a failover may lose events that were acknowledged just before, unless `durable`
+ * is set. What is lost in such a way is told by gaps with reason `'reset'`.
  *
  * @param target - a `redis://` or `rediss://` URL, options of ioredis (Sentinel's too), or a `Redis` or `Cluster` client,
  * which is duplicated and neither used nor closed

@@ -1,8 +1,9 @@
 import { BEGINNING, compareStreamIds, formatStreamId, parseStreamId, type StreamId } from '../../wire/stream-id.js';
 import type { ReplicatedLink } from '../link.js';
-import { type LogEntry, readStream } from './entry.js';
+import { type LogEntry, readEntries, readStream } from './entry.js';
 import type { LogKeys } from './keys.js';
 import { PageSize } from './page-size.js';
+import type { RedisStreamSettings } from './redis-stream.js';
 import { TICK } from './scripts.js';
 
 /** Whom the tail tells. */
@@ -26,8 +27,7 @@ export class Tail {
   readonly #link: ReplicatedLink;
   readonly #keys: LogKeys;
   readonly #host: TailHost;
-  /** Entries are handed over only once a replica has them. */
-  readonly #durable: boolean;
+  readonly #settings: RedisStreamSettings;
   #position = BEGINNING;
   #n: number | undefined;
   #began = false;
@@ -36,15 +36,15 @@ export class Tail {
   #again: NodeJS.Timeout | undefined;
   #over = false;
   #handing: Promise<void> = Promise.resolve();
+  /** The log has entries that are not counted. */
+  #strange = false;
   /** Another than the one that is known began to count: the log has to be marked. */
   #doubted = false;
-  /** Answers of Redis so far. */
-  answers = 0;
 
-  constructor(link: ReplicatedLink, keys: LogKeys, durable: boolean, host: TailHost) {
+  constructor(link: ReplicatedLink, keys: LogKeys, settings: RedisStreamSettings, host: TailHost) {
     this.#link = link;
     this.#keys = keys;
-    this.#durable = durable;
+    this.#settings = settings;
     this.#host = host;
     link.listen({
       ready: () => this.#begin(),
@@ -104,9 +104,12 @@ export class Tail {
     for (let reachedEnd = false; run === this.#run; ) {
       const entries = await this.#read(size.entries, reachedEnd);
       if (run !== this.#run) return;
-      this.answers += 1;
-      if (entries.length > 0 && this.#durable && !(await this.#replicated(run))) return;
-      await this.#handOver(entries);
+      this.#strange ||= entries.some(({ n }) => n === undefined);
+      // They are handed over only once a replica has them.
+      if (entries.length > 0 && this.#settings.durable && !(await this.#replicated(run))) return;
+      const outrun = await this.#isOutrun(entries);
+      if (run !== this.#run) return;
+      await this.#handOver(entries, outrun);
       if (run !== this.#run) return;
       if (!reachedEnd && entries.length < size.entries) {
         reachedEnd = true;
@@ -135,13 +138,24 @@ export class Tail {
     return readStream(await this.#link.call('xread', ...args));
   }
 
+  /**
+   * Whether strangers' entries are gone that were not read: they are not counted, so that only where the log begins now tells.
+   * A log in which there is nothing but a tick begins after each that was read, too.
+   */
+  async #isOutrun([oldest]: readonly LogEntry[]): Promise<boolean> {
+    const { ms } = this.#position;
+    if (!this.#strange || ms === 0 || oldest === undefined || oldest.kind === 'mark') return false;
+    if (oldest.kind === 'tick' && oldest.id.ms - ms < this.#settings.windowMs) return false;
+    const [first] = readEntries(await this.#link.call('XRANGE', this.#keys.log, '-', '+', 'COUNT', '1'));
+    return first !== undefined && compareStreamIds(first.id, this.#position) > 0;
+  }
+
   /** A write after the entries that a replica has is proof that it has the entries. */
   async #replicated(run: number): Promise<boolean> {
     const { fence } = this.#keys;
     while (run === this.#run) {
       await this.#link.call('set', fence, '1', 'PX', '60000');
       const replicas = await this.#link.wait(fence, BLOCK_MS);
-      this.answers += 1;
       if (replicas > 0) return run === this.#run;
       if (run === this.#run) this.#host.error(new Error('no replica has the end of the log, which waits for one'));
     }
@@ -149,9 +163,9 @@ export class Tail {
   }
 
   /** One after the other, also when the connection was lost and found again in the meantime. */
-  #handOver(entries: readonly LogEntry[]): Promise<void> {
+  #handOver(entries: readonly LogEntry[], outrun: boolean): Promise<void> {
     let from = 0;
-    let lost = false;
+    let lost = outrun;
     const pieces: { entries: readonly LogEntry[]; lost: boolean }[] = [];
     for (const [at, entry] of entries.entries()) {
       if (!this.#step(entry)) continue;

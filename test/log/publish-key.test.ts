@@ -35,6 +35,16 @@ it('knows a key also where the number is predicted', async () => {
   expect(dataOf(client)).toMatchObject([{ seq: 1 }]);
 });
 
+it('takes no two keys for one, whatever they are cut out of', async () => {
+  const redis = await startRedis();
+  const a = await logHub(redis.url);
+  const keys = ['a', 'a ', '"a"', '\\"a', '🚀'.slice(0, 1), '🤖'.slice(0, 1), '\ufffd', '\\ud83d', '\0', 'a:b'];
+  const ids = await Promise.all(keys.map(async (key) => (await a.sse.publishToAll(key, { key })).id));
+  expect(new Set(ids).size).toBe(keys.length);
+  const again = await Promise.all(keys.map(async (key) => (await a.sse.publishToAll(key, { key })).id));
+  expect(again).toEqual(ids);
+});
+
 it('remembers a key for the window', async () => {
   const redis = await startRedis();
   const a = await logHub(redis.url, { log: { windowMs: 1000 } });

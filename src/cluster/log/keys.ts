@@ -17,7 +17,8 @@ export function logKeys(channel: string): LogKeys {
     count: slotKey(channel, 'count'),
     tick: slotKey(channel, 'tick'),
     fence: slotKey(channel, 'fence'),
-    once: (key) => slotKey(channel, `once:${key}`),
+    // Halves of surrogate pairs would all become one character on the way to Redis.
+    once: (key) => slotKey(channel, `once:${JSON.stringify(key).slice(1, -1)}`),
     counter: (name) => slotKey(channel, name),
   };
 }

@@ -146,7 +146,7 @@ export class Tail {
     const { ms } = this.#position;
     if (!this.#strange || ms === 0 || oldest === undefined || oldest.kind === 'mark') return false;
     if (oldest.kind === 'tick' && oldest.id.ms - ms < this.#settings.windowMs) return false;
-    const [first] = readEntries(await this.#link.call('XRANGE', this.#keys.log, '-', '+', 'COUNT', '1'));
+    const [first] = readEntries(await this.#link.call('xrange', this.#keys.log, '-', '+', 'COUNT', '1'));
     return first !== undefined && compareStreamIds(first.id, this.#position) > 0;
   }
 

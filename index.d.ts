@@ -425,7 +425,7 @@ interface Gap {
   reason: GapReason;
 }
 /** What gives items, one after the other or as they come: an array, a generator, a stream. */
-type Items = AsyncIterable<unknown> | Iterable<unknown> | ReadableStream<unknown>;
+type Items<Item = unknown> = AsyncIterable<Item> | Iterable<Item> | ReadableStream<Item>;
 /** Options of {@link RegisteredConnectionHandle.pipe}. */
 interface PipeOptions<Name extends string = string> {
   /** Name of the events; without one each is a `message`. */
@@ -498,7 +498,7 @@ interface RegisteredConnectionHandle<Events extends object = UntypedEvents> {
    * ```
    */
   pipe<Name extends EventName<Events> = 'message'>(
-    items: Items,
+    items: Items<EventData<Events, Name>>,
     options?: PipeOptions<Name> | undefined,
   ): Promise<number>;
   /**

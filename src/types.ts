@@ -160,7 +160,7 @@ export interface Gap {
 }
 
 /** What gives items, one after the other or as they come: an array, a generator, a stream. */
-export type Items = AsyncIterable<unknown> | Iterable<unknown> | ReadableStream<unknown>;
+export type Items<Item = unknown> = AsyncIterable<Item> | Iterable<Item> | ReadableStream<Item>;
 
 /** Options of {@link RegisteredConnectionHandle.pipe}. */
 export interface PipeOptions<Name extends string = string> {
@@ -236,7 +236,7 @@ export interface RegisteredConnectionHandle<Events extends object = UntypedEvent
    * ```
    */
   pipe<Name extends EventName<Events> = 'message'>(
-    items: Items,
+    items: Items<EventData<Events, Name>>,
     options?: PipeOptions<Name> | undefined,
   ): Promise<number>;
   /**

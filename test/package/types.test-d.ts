@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { Readable } from 'node:stream';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { type OpenMetricsContentType, Registry, register } from 'prom-client';
 import type { RedisClientOptions, RedisClientType } from 'redis';
@@ -8,6 +9,8 @@ import ssekify, {
   type ConnectInfo,
   type ConnectionOptions,
   type DisconnectInfo,
+  type EventData,
+  type EventName,
   type IORedisTarget,
   type JoinOptions,
   type NodeRedisTarget,
@@ -79,6 +82,38 @@ describe('a hub with an event map', () => {
       // @ts-expect-error: a notice has a title
       info.handle.send(1, { event: 'notice' });
     });
+  });
+
+  it('checks what is piped as what is sent', () => {
+    async function* notices() {
+      yield { title: 'hi' };
+    }
+    sse.on('connect', ({ handle }) => {
+      void handle.pipe(notices(), { event: 'notice' });
+      void handle.pipe([1, 2], { event: 'count' });
+      void handle.pipe(new ReadableStream<number>(), { event: 'count' });
+      // A stream of Node does not say what its items are.
+      void handle.pipe(Readable.from([1]), { event: 'count' });
+      // The map says nothing of events without a name.
+      void handle.pipe(['any', 'thing']);
+      // @ts-expect-error: a count is no notice
+      void handle.pipe([1], { event: 'notice' });
+      // @ts-expect-error: a notice is no count
+      void handle.pipe(notices(), { event: 'count' });
+      // @ts-expect-error: there is no such event
+      void handle.pipe([1], { event: 'notise' });
+    });
+  });
+
+  it('lets a function of the caller be about any of its events', () => {
+    const push = <Name extends EventName<Events>>(event: Name, data: EventData<Events, Name>) =>
+      sse.sendToAll(data, { event });
+    push('count', 1);
+    push('notice', { title: 'hi' });
+    // @ts-expect-error: a count is no notice
+    push('notice', 1);
+    // @ts-expect-error: there is no such event
+    push('notise', 1);
   });
 });
 

@@ -25,6 +25,7 @@ import('ssekify').then((named) => {
     after: "const policy: 'disconnect' = options.connection.dropPolicy;\nconsole.log(sse.stats().sent, policy);",
   },
   typed: {},
+  'typed-function': {},
 
   handle: {
     before: `import http from 'node:http';\n${HUB}http.createServer((req, res) => {`,

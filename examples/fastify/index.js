@@ -18,7 +18,7 @@ fastify.after(() => {
   // A demo believes what the URL says. Your application takes the user from its session, and decides who may join a room.
   fastify.get('/sse', (request, reply) => {
     const { userId, rooms } = request.query;
-    // What hooks set on the reply, CORS and cookies for example, is not on the raw response: it is passed on.
+    // What hooks set on the reply, CORS for example, is not on the raw response: it is passed on.
     sse.registerConnection(userId, reply.raw, { rooms: namesIn(rooms), headers: reply.getHeaders() });
     // The response is the hub's from now on. Should the line above throw, Fastify still answers.
     reply.hijack();

@@ -33,11 +33,13 @@ const userOf = (ctx) => ctx.query.userId;`,
     before: `import createFastify from 'fastify';\n${GREETING_HUB}
 const fastify = createFastify();
 fastify.addHook('onRequest', async (_, reply) => void reply.header('X-Own', 'kept'));
+fastify.addHook('onSend', async (_, reply) => void reply.header('X-Late', 'not there'));
 const userOf = (request) => request.query.userId;`,
     after: "await fastify.listen({ port: 0, host: '127.0.0.1' });",
     async drive(program) {
       const client = await streamAndRefusal(program);
       expect(client.headers['x-own']).toBe('kept');
+      expect(client.headers).not.toHaveProperty('x-late');
     },
   },
 

@@ -760,7 +760,7 @@ interface DiagnosticsMap<Hub extends object> {
 
 /** How an automatic field that the application provides is found. */
 interface AutoFieldSource {
-  /** Gives the value, called once per event whose data lacks the field; `undefined` adds none. */
+  /** Gives the value, synchronously, once per event whose data lacks the field; `undefined` adds none. */
   getter?: ((data: Readonly<Record<string, unknown>>) => unknown) | undefined;
   /** Name of the field. */
   fieldName?: string | undefined;

@@ -14,6 +14,7 @@ import { RedisStreamAdapter } from './cluster/log/redis-stream.js';
 import { isRedisLike, type RedisLike } from './cluster/redis-like.js';
 import { reasonOf, SSEKifyError, show } from './errors.js';
 import { checkRoom } from './names.js';
+import { atOnce } from './settling.js';
 import type { AutoFieldsOptions, SeqOptions } from './stamp/options.js';
 import { autoFieldsSchema, seqSchema } from './stamp/options.js';
 import type { ConnectionOptions, DropPolicy, KeepAliveEvent } from './types.js';
@@ -174,7 +175,8 @@ const roomSchema = { historySize: integer(undefined, 0), emptyTimeoutMs: millise
 export type RoomSettings = Values<typeof roomSchema>;
 
 const roomOptions: Check<(room: string) => RoomSettings> = (value, name) => {
-  if (typeof value === 'function') return (room) => readOptions(roomSchema, value(room), `${name}(${show(room)})`);
+  if (typeof value === 'function')
+    return (room) => readOptions(roomSchema, atOnce(value(room), name), `${name}(${show(room)})`);
   const settings = readOptions(roomSchema, value, name);
   return () => settings;
 };

@@ -17,3 +17,10 @@ export function harmless<Value>(promise: Promise<Value>): Promise<Value> {
   promise.catch(() => undefined);
   return promise;
 }
+
+/** What a function of the application gave. A promise comes too late where the value is needed now: it is a failure. */
+export function atOnce(value: unknown, name: string): unknown {
+  if (!(value instanceof Promise)) return value;
+  harmless(value);
+  throw new TypeError(`${name} gave a promise: expected a value.`);
+}

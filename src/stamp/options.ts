@@ -1,9 +1,10 @@
 import { type Check, integer, oneOf, readOptions, refuse, text, type Values } from '../checks.js';
+import { atOnce } from '../settling.js';
 import { isKeyValue, type KeyValue } from './key-value.js';
 
 /** How an automatic field that the application provides is found. */
 export interface AutoFieldSource {
-  /** Gives the value, called once per event whose data lacks the field; `undefined` adds none. */
+  /** Gives the value, synchronously, once per event whose data lacks the field; `undefined` adds none. */
   getter?: ((data: Readonly<Record<string, unknown>>) => unknown) | undefined;
   /** Name of the field. */
   fieldName?: string | undefined;
@@ -74,7 +75,7 @@ export interface SeqOptions {
 
 const optionalFunction: Check<((...args: unknown[]) => unknown) | undefined> = (value, name) => {
   if (value === undefined) return undefined;
-  return typeof value === 'function' ? (...args) => value(...args) : refuse(name, value, 'a function');
+  return typeof value === 'function' ? (...args) => atOnce(value(...args), name) : refuse(name, value, 'a function');
 };
 
 const source = <const Mode extends string>(fieldName: string, modes: readonly Mode[]) => {
@@ -95,7 +96,7 @@ export const autoFieldsSchema = {
 type FrameIdPolicy = 'timestamp' | 'snowflake' | 'none' | ((data: unknown, seq: number | undefined) => unknown);
 
 const frameIdPolicy: Check<FrameIdPolicy> = (value, name) => {
-  if (typeof value === 'function') return (data, seq) => value(data, seq);
+  if (typeof value === 'function') return (data, seq) => atOnce(value(data, seq), name);
   if (value === undefined) return 'timestamp';
   if (value === 'timestamp' || value === 'snowflake' || value === 'none') return value;
   return refuse(name, value, "'timestamp', 'snowflake', 'none' or a function");

@@ -171,6 +171,15 @@ it('lets no event that tells of a failed function overtake the one it failed for
   expect(client.events.map(({ data }) => data)).toEqual(['first', 'INVALID_OPTION']);
 });
 
+it('reports a function that gives a promise, whose room is kept as others are', async () => {
+  const { sse, connect } = hub({ roomOptions: (() => Promise.reject(new Error('mine'))) as never });
+  const errors = collect(sse, 'error');
+  connect(['r']);
+  expect(sse.sendToRoom('r', 1)).toBe(1);
+  await Promise.resolve();
+  expect(errors[0]).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(/roomOptions.*promise/) });
+});
+
 it.each([{ historySize: -1 }, { emptyTimeoutMs: 1.5 }, { emptyTimeoutMs: 2 ** 31 }, { size: 3 }, 7])(
   'refuses the room options %j',
   (roomOptions) => {

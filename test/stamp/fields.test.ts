@@ -170,3 +170,18 @@ it('reports a getter that throws, and sends nothing', async () => {
   expect(JSON.parse((await client.received(1))[0]?.data ?? '')).toMatchObject({ bad: false, traceId: 't' });
   expect(errors).toMatchObject([{ code: 'STAMP_FAILED' }]);
 });
+
+it.each([
+  ['kept', async () => 'late'],
+  ['broken', () => Promise.reject(new Error('mine'))],
+])('reports a getter that gives a promise which is %s, and sends nothing', (_which, getter) => {
+  for (const name of ['traceId', 'requestId'] as const) {
+    const sse = new SSEKify({ autoFields: { [name]: { mode: 'ifMissing', getter } } });
+    const errors = collect(sse, 'error');
+    sse.sendToUser('ann', { a: 1 });
+    expect(errors).toMatchObject([
+      { code: 'STAMP_FAILED', message: expect.stringMatching(`${name}\\.getter.*promise`) },
+    ]);
+    expect(sse.stats().recentItems).toBe(0);
+  }
+});

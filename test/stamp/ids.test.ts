@@ -133,6 +133,7 @@ it.each([
   ['returns NaN', () => Number.NaN as never],
   ['returns an object', () => ({}) as never],
   ['returns a promise', () => Promise.resolve('x') as never],
+  ['returns a promise that is broken', () => Promise.reject(new Error('mine')) as never],
 ])('sends nothing and reports an id function that %s', async (_what, frameIdPolicy: () => string) => {
   const { sse, url, handle } = await serveHub({ hub: { seq: { frameIdPolicy } } });
   const errors = collect(sse, 'error');

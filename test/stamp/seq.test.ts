@@ -158,6 +158,17 @@ it('reports a keyExtractor or finalPredicate that throws, and sends nothing', ()
   }
 });
 
+it('reports a keyExtractor or finalPredicate that gives a promise, and sends nothing', () => {
+  const late = () => Promise.reject(new Error('mine')) as never;
+  for (const name of ['keyExtractor', 'finalPredicate']) {
+    const { sse } = hubOf({ seq: { [name]: late } });
+    const errors = collect(sse, 'error');
+    expect(sse.sendToUser('ann', { requestId: 'a' })).toBe(0);
+    expect(errors).toMatchObject([{ code: 'STAMP_FAILED', message: expect.stringMatching(`${name}.*promise`) }]);
+    expect(sse.stats().recentItems).toBe(0);
+  }
+});
+
 it('holds 100,000 keys at most, least recently used first to go, when a million never finish', () => {
   const sse = new SSEKify({ recentBufferSize: 0, recentMaxUsers: 1 });
   atEnd(() => sse.shutdown({ graceMs: 0 }));

@@ -31,8 +31,10 @@ export class Outage {
   }
 
   #say(message: string, error: () => SSEKifyError): void {
-    if (this.#said.has(message)) return;
-    if (this.#said.size < MAX_REMEMBERED) this.#said.add(message);
+    // ioredis names the pause before it asks the sentinels anew, which grows.
+    const what = message.replace(/\d+ms/, '');
+    if (this.#said.has(what)) return;
+    if (this.#said.size < MAX_REMEMBERED) this.#said.add(what);
     this.#report(error());
   }
 }

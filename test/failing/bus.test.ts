@@ -165,6 +165,21 @@ it('says one thing once in an outage, however often a client repeats it', async 
   expect(codes(a.errors)).toEqual(['BUS_ERROR', 'BUS_ERROR', 'BUS_ERROR', 'BUS_DOWN', 'BUS_ERROR']);
 });
 
+it('reports once what its client tells with a longer pause each time', async () => {
+  const a = await instance(new MemoryBus());
+  for (let n = 1; n <= 200; n += 1) {
+    // As ioredis says it.
+    a.adapter.fail(new Error(`All sentinels are unreachable. Retrying from scratch after ${n * 10}ms.`));
+  }
+  a.adapter.fail(new Error('connect ECONNREFUSED 127.0.0.1:7000'));
+  a.adapter.fail(new Error('connect ECONNREFUSED 127.0.0.1:7001'));
+  expect(a.errors.map(({ message }) => message.split(': ')[1])).toEqual([
+    'All sentinels are unreachable. Retrying from scratch after 10ms.',
+    'connect ECONNREFUSED 127.0.0.1:7000',
+    'connect ECONNREFUSED 127.0.0.1:7001',
+  ]);
+});
+
 it('tries again when subscribing fails', async () => {
   const adapter = new MemoryBus().adapter();
   const subscribe = adapter.subscribe.bind(adapter);

@@ -114,8 +114,6 @@ type IORedisTarget = string | IORedisClient | object;
  * @example
  * ```ts
  * const sse = new SSEKify({ redis: createIORedisAdapter('redis://localhost:6379') });
- * await sse.ready();
- * await sse.publish({ hello: 'everyone, everywhere' });
  * ```
  */
 declare function createIORedisAdapter(target: IORedisTarget): ClosableAdapter;
@@ -154,16 +152,14 @@ declare class RedisStreamAdapter {
   close(): Promise<void>;
 }
 /**
- * Makes a log between instances out of a Redis Stream (Redis 6.2 or later, `ioredis` 5 or 6): lossless mode. Whatever dies, a
- * client's network, an instance, Redis' process, each client gets every published event exactly once and in order, on
- * whatever instance it returns to; where that cannot be kept it is told by a gap event.
+ * Makes a log between instances out of a Redis Stream (Redis 6.2 or later, `ioredis` 5 or 6): lossless mode. Each client gets
+ * every published event exactly once and in order, on whatever instance it returns to, or is told by a gap event.
  *
  * An event's id is its place in the log, the same on all instances. Each holds the log in memory, so that clients that come
  * back cost Redis nothing.
  *
- * Its limits: Redis must keep its data (AOF with `appendfsync always` loses nothing when its process dies, other settings as
- * much as they say; no eviction of keys), and a failover may lose events that were acknowledged just before, unless `durable`
- * is set. What is lost in such a way is told by gaps with reason `'reset'`.
+ * Its limits: Redis must keep its data (AOF with `appendfsync always` loses nothing; no eviction of keys), and a failover may
+ * lose events that were acknowledged just before, unless `durable` is set. Such a loss is told by gaps with reason `'reset'`.
  *
  * @param target - a `redis://` or `rediss://` URL, options of ioredis (Sentinel's too), or a `Redis` or `Cluster` client,
  * which is duplicated and neither used nor closed
@@ -1021,19 +1017,12 @@ interface Task {
  *
  * @example
  * ```ts
- * import express from 'express';
- * import { SSEKify } from 'ssekify';
- *
- * const app = express();
  * const sse = new SSEKify();
  *
  * app.get('/sse', (req, res) => {
- *   sse.registerConnection(String(req.query.userId), res, { rooms: ['news'] });
+ *   sse.registerConnection(req.session.userId, res, { rooms: ['news'] });
  * });
- * app.post('/notify/:userId', (req, res) => {
- *   res.json({ reached: sse.sendToUser(req.params.userId, { hello: 'you' }, { event: 'notify' }) });
- * });
- * app.listen(3000);
+ * sse.sendToUser('ann', { hello: 'you' }, { event: 'notify' });
  * ```
  */
 declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitter<SSEKifyEventMap<Events>> {
@@ -1064,13 +1053,7 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
    *
    * @example
    * ```ts
-   * import { Hono } from 'hono';
-   * import { SSEKify } from 'ssekify';
-   *
-   * const sse = new SSEKify();
-   * const app = new Hono();
-   * app.get('/sse/:userId', (c) => sse.respond(c.req.raw, c.req.param('userId')));
-   * export default app;
+   * app.get('/sse', (c) => sse.respond(c.req.raw, c.get('userId')));
    * ```
    */
   respond(request: Request, userId: UserId, options?: RespondOptions<Events>): Response;
@@ -1216,9 +1199,6 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
  *
  * @example
  * ```ts
- * import { subscribe } from 'node:diagnostics_channel';
- * import type { SSEKifyDiagnostics } from 'ssekify';
- *
  * subscribe('ssekify:drop', (message) => {
  *   const { userId, oldest, newest } = message as SSEKifyDiagnostics['ssekify:drop'];
  *   console.log(`${userId} lost ${oldest + newest} frames`);

@@ -1,4 +1,4 @@
-import { flag, isRecord, milliseconds, readOptions, refuse, text } from './checks.js';
+import { isRecord, refuse } from './checks.js';
 import type { Bus, BusHost } from './cluster/bus.js';
 import { NO_BUS } from './cluster/bus-stats.js';
 import { eventOf } from './cluster/canonical.js';
@@ -35,6 +35,7 @@ import {
   isAlone,
   type Registration,
   readHubOptions,
+  readShutdownOptions,
   registrationReader,
   saferRoomOptions,
 } from './options.js';
@@ -52,14 +53,7 @@ import type {
   Scope,
   SendOptions,
 } from './types.js';
-import { checkEvent } from './wire/fields.js';
 import { encodeEvent, type Frame, type WireEvent } from './wire/frame.js';
-
-const shutdownSchema = {
-  announce: flag(true),
-  event: (value: unknown, name: string) => checkEvent(text('server:shutdown')(value, name)),
-  graceMs: milliseconds(5000),
-};
 
 /** Puts the steps of the flow behind one another; the class that users see only gives them their names. */
 export class Hub implements BusHost {
@@ -249,7 +243,7 @@ export class Hub implements BusHost {
 
   shutdown(options: unknown): Promise<void> {
     if (this.#farewell !== undefined) return this.#farewell;
-    const { announce, event, graceMs } = readOptions(shutdownSchema, options, 'options');
+    const { announce, event, graceMs } = readShutdownOptions(options);
     // First of all: who hears of clients that leave may ask for the same again.
     let endWith: (end: Promise<void>) => void = () => undefined;
     this.#farewell = new Promise((resolve) => {

@@ -18,7 +18,7 @@ import { atOnce } from './settling.js';
 import type { AutoFieldsOptions, SeqOptions } from './stamp/options.js';
 import { autoFieldsSchema, seqSchema } from './stamp/options.js';
 import type { ConnectionOptions, DropPolicy, KeepAliveEvent } from './types.js';
-import { checkId, isEventName } from './wire/fields.js';
+import { checkEvent, checkId, isEventName } from './wire/fields.js';
 import { type HeaderChange, readHeaders } from './wire/head.js';
 
 /** Options of `new SSEKify(options)`. Every one may be left out, or be `undefined`, which means its default. */
@@ -305,3 +305,11 @@ export function saferRoomOptions(
     }
   };
 }
+
+const shutdownSchema = {
+  announce: flag(true),
+  event: (value: unknown, name: string) => checkEvent(text('server:shutdown')(value, name)),
+  graceMs: milliseconds(5000),
+};
+
+export const readShutdownOptions = (options: unknown) => readOptions(shutdownSchema, options, 'options');

@@ -32,19 +32,12 @@ import type {
  *
  * @example
  * ```ts
- * import express from 'express';
- * import { SSEKify } from 'ssekify';
- *
- * const app = express();
  * const sse = new SSEKify();
  *
  * app.get('/sse', (req, res) => {
- *   sse.registerConnection(String(req.query.userId), res, { rooms: ['news'] });
+ *   sse.registerConnection(req.session.userId, res, { rooms: ['news'] });
  * });
- * app.post('/notify/:userId', (req, res) => {
- *   res.json({ reached: sse.sendToUser(req.params.userId, { hello: 'you' }, { event: 'notify' }) });
- * });
- * app.listen(3000);
+ * sse.sendToUser('ann', { hello: 'you' }, { event: 'notify' });
  * ```
  */
 export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter<SSEKifyEventMap<Events>> {
@@ -95,13 +88,7 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
    *
    * @example
    * ```ts
-   * import { Hono } from 'hono';
-   * import { SSEKify } from 'ssekify';
-   *
-   * const sse = new SSEKify();
-   * const app = new Hono();
-   * app.get('/sse/:userId', (c) => sse.respond(c.req.raw, c.req.param('userId')));
-   * export default app;
+   * app.get('/sse', (c) => sse.respond(c.req.raw, c.get('userId')));
    * ```
    */
   respond(request: Request, userId: UserId, options?: RespondOptions<Events>): Response {
@@ -324,9 +311,6 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
  *
  * @example
  * ```ts
- * import { subscribe } from 'node:diagnostics_channel';
- * import type { SSEKifyDiagnostics } from 'ssekify';
- *
  * subscribe('ssekify:drop', (message) => {
  *   const { userId, oldest, newest } = message as SSEKifyDiagnostics['ssekify:drop'];
  *   console.log(`${userId} lost ${oldest + newest} frames`);

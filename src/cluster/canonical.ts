@@ -58,24 +58,14 @@ export class CanonicalReader {
     const scope: HeldScope = kind === 'user' || kind === 'room' ? this.#scopeOf(kind, name) : { kind: 'all' };
     const data = message.slice(length, -1);
     if (data.length <= MAX_SOURCE_DATA_LENGTH && FLAT_ASCII.test(data) && (event === undefined || ASCII.test(event))) {
-      const read = flatEvent(data, event, id, retry);
-      read.source = message.slice(length - fields.length, -1);
-      return { scope, asText: false, event: read };
+      const source = message.slice(length - fields.length, -1);
+      return { scope, asText: false, event: wireEvent(id, event, retry, data, true, source) };
     }
     const isFlat = data.length <= MAX_FLAT_LENGTH && FLAT.test(data);
     if (!isFlat && !isJson(data)) return undefined;
     const text = isFlat ? data : data.trim();
-    return {
-      scope,
-      asText: false,
-      event: {
-        id: ownText(id),
-        event,
-        retry: numberOf(retry),
-        text,
-        json: (isFlat || !LINE_BREAK.test(text)) && text.isWellFormed(),
-      },
-    };
+    const json = (isFlat || !LINE_BREAK.test(text)) && text.isWellFormed();
+    return { scope, asText: false, event: wireEvent(ownText(id), event, retry, text, json) };
   }
 
   #scopeOf(kind: 'user' | 'room', name: string): HeldScope {
@@ -93,16 +83,17 @@ export class CanonicalReader {
 /** Reads again what is kept as a {@link WireEvent.source}. */
 export function eventOf(source: string): WireEvent {
   const [{ length } = '', event, id = '', retry] = SOURCE.exec(source) ?? [];
-  return flatEvent(source.slice(length), event, id, retry);
+  return wireEvent(id, event, retry, source.slice(length), true, source);
 }
 
-const flatEvent = (text: string, event: string | undefined, id: string, retry: string | undefined): WireEvent => ({
-  id,
-  event,
-  retry: numberOf(retry),
-  text,
-  bytes: text.length,
-  json: true,
-});
-
-const numberOf = (digits: string | undefined) => (digits === undefined ? undefined : Number(digits));
+function wireEvent(
+  id: string,
+  event: string | undefined,
+  retry: string | undefined,
+  text: string,
+  json: boolean,
+  source?: string,
+): WireEvent {
+  const bytes = source === undefined ? undefined : text.length;
+  return { id, event, retry: retry === undefined ? undefined : Number(retry), text, bytes, json, source };
+}

@@ -125,8 +125,6 @@ function construct(target: unknown, options: Options, caller: string): unknown {
  * @example
  * ```ts
  * const sse = new SSEKify({ redis: createIORedisAdapter('redis://localhost:6379') });
- * await sse.ready();
- * await sse.publish({ hello: 'everyone, everywhere' });
  * ```
  */
 export function createIORedisAdapter(target: IORedisTarget): ClosableAdapter {

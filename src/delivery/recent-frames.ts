@@ -1,6 +1,5 @@
 import { Frame } from '../wire/frame.js';
 import { Fifo } from './fifo.js';
-import { writeAscii } from './write-ascii.js';
 
 /** What is told of a frame that goes. */
 export type Evicted = Pick<Frame, 'id' | 'order' | 'byteLength' | 'unique'>;
@@ -66,7 +65,7 @@ export class RecentFrames {
     writeLength(ring, source === undefined ? text.length : text.length + SOURCE, this.#end);
     writeLength(ring, byteLength, this.#end + LENGTH_BYTES);
     writeOrder(ring, order, this.#end + 2 * LENGTH_BYTES);
-    writeAscii(ring, text, this.#end + HEADER_BYTES);
+    ring.write(text, this.#end + HEADER_BYTES, 'latin1');
     this.#end += HEADER_BYTES + text.length;
   }
 

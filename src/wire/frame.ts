@@ -15,9 +15,9 @@ export interface WireEvent {
   /** The data, already text. */
   text: string;
   /** UTF-8 bytes of the text, where they are known. */
-  bytes?: number;
+  bytes?: number | undefined;
   /** ASCII that it was read from, and can be read from again. */
-  source?: string;
+  source?: string | undefined;
   /** The text is what `JSON.stringify` wrote: it has no line break and no lone surrogate. */
   json?: boolean;
 }

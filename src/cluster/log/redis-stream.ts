@@ -99,16 +99,14 @@ export class RedisStreamAdapter {
 export const logSourceOf = (adapter: RedisStreamAdapter): LogSource => sourceOf(adapter);
 
 /**
- * Makes a log between instances out of a Redis Stream (Redis 6.2 or later, `ioredis` 5 or 6): lossless mode. Whatever dies, a
- * client's network, an instance, Redis' process, each client gets every published event exactly once and in order, on
- * whatever instance it returns to; where that cannot be kept it is told by a gap event.
+ * Makes a log between instances out of a Redis Stream (Redis 6.2 or later, `ioredis` 5 or 6): lossless mode. Each client gets
+ * every published event exactly once and in order, on whatever instance it returns to, or is told by a gap event.
  *
  * An event's id is its place in the log, the same on all instances. Each holds the log in memory, so that clients that come
  * back cost Redis nothing.
  *
- * Its limits: Redis must keep its data (AOF with `appendfsync always` loses nothing when its process dies, other settings as
- * much as they say; no eviction of keys), and a failover may lose events that were acknowledged just before, unless `durable`
- * is set. What is lost in such a way is told by gaps with reason `'reset'`.
+ * Its limits: Redis must keep its data (AOF with `appendfsync always` loses nothing; no eviction of keys), and a failover may
+ * lose events that were acknowledged just before, unless `durable` is set. Such a loss is told by gaps with reason `'reset'`.
  *
  * @param target - a `redis://` or `rediss://` URL, options of ioredis (Sentinel's too), or a `Redis` or `Cluster` client,
  * which is duplicated and neither used nor closed

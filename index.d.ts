@@ -420,7 +420,7 @@ interface Gap {
    */
   reason: GapReason;
 }
-/** What gives items, one after the other or as they come: an array, a generator, a stream. */
+/** An array, a generator, a stream. */
 type Items<Item = unknown> = AsyncIterable<Item> | Iterable<Item> | ReadableStream<Item>;
 /** Options of {@link RegisteredConnectionHandle.pipe}. */
 interface PipeOptions<Name extends string = string> {
@@ -440,7 +440,7 @@ interface JoinOptions {
    */
   replay?: boolean | undefined;
 }
-/** What `registerConnection` returns: one connection, as the application sees it. */
+/** A connection, as `registerConnection` gives it. */
 interface RegisteredConnectionHandle<Events extends object = UntypedEvents> {
   /** For the compiler alone, and never there: the map of events. */
   readonly [eventMap]?: EventMapOf<Events>;
@@ -481,16 +481,14 @@ interface RegisteredConnectionHandle<Events extends object = UntypedEvents> {
     options?: SendOptions<Name> | undefined,
   ): boolean;
   /**
-   * Sends each item of an iterable to this connection alone, as `send` does, at the client's pace: while the client is behind
-   * the iterable waits. Stops when the connection ends, and closes the iterable in any case.
+   * Sends each item to this connection alone, as `send` does, at the client's pace. Stops when the connection ends, and closes
+   * the iterable in any case.
    * @returns how many items the connection accepted
    * @throws what the iterable throws; {@link SSEKifyError} `INVALID_OPTION`, also for what is no iterable, and as `send`
    *
    * @example
    * ```ts
-   * const handle = sse.registerConnection('alice', res);
    * await handle.pipe(tokens, { event: 'token' });
-   * handle.close();
    * ```
    */
   pipe<Name extends EventName<Events> = 'message'>(
@@ -615,7 +613,7 @@ interface BusStats {
   duplicates: number;
   /** Envelopes dropped as unusable. */
   invalid: number;
-  /** Own events delivered here without the channel, because it was down or the echo stayed away. */
+  /** Own events delivered here without the channel. */
   fallbacks: number;
   /** Times the subscription was lost. */
   outages: number;
@@ -631,9 +629,9 @@ interface LogStats {
   ringItems: number;
   /** Bytes of them, counted with what keeping them costs. */
   ringBytes: number;
-  /** Clients that came back and were given what they missed from memory. */
+  /** Clients that resumed from memory. */
   resumesFromMemory: number;
-  /** Clients whose position was older than what is held in memory, so that Redis had to be read. */
+  /** Clients that resumed from Redis, since their position was older. */
   resumesFromRedis: number;
   /** Times a slow client was left behind and read on from memory. */
   leftBehind: number;
@@ -668,8 +666,8 @@ interface SSEKifyStats {
   /** Gaps that clients were told of, by reason. */
   gaps: Record<GapReason, number>;
   /**
-   * Connections accepted, by how they are written to: `socket`, ready-made chunks straight to the socket (plain HTTP/1.1),
-   * `response`, through the methods of the response, or `web`, the body of a `Response` that `respond` made.
+   * Connections accepted, by how they are written to: `socket`, past the response (plain HTTP/1.1), `response`, by its
+   * methods, or `web`, the body of a `Response` that `respond` made.
    */
   sinks: {
     socket: number;
@@ -718,19 +716,16 @@ interface SSEKifyEventMap<Events extends object = UntypedEvents> {
   error: [error: SSEKifyError];
 }
 
-/** What the channel `ssekify:drop` tells: a slow client's connection lost frames, which its next gap event will say. */
+/** A slow client's connection lost frames, which its next gap event will say. */
 interface DropInfo {
   userId: string;
   connId: ConnectionId;
-  /** Frames dropped from the front of its queue. */
+  /** Frames dropped from its queue. */
   oldest: number;
-  /** Frames refused, since the queue was full or the frame larger than the queue may be. */
+  /** Frames refused. */
   newest: number;
 }
-/**
- * The channels of `node:diagnostics_channel`, by name, with the messages their subscribers get. They tell of every hub of
- * the process; `hub` says of which.
- */
+/** The messages by channel. */
 interface DiagnosticsMap<Hub extends object> {
   /** A connection was accepted; told before `'connect'` is emitted. */
   'ssekify:connect': ConnectInfo & {
@@ -1131,8 +1126,7 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
   /**
    * Begins a piece of work whose output goes to one user, on whatever instance they are: any number of `progress` events,
    * then one `done` or one `error`, as `{ requestId, phase, event: phase, type?, payload?, error? }`, published in order. Awaited,
-   * or by `pipe`, it keeps to the pace of the user's connections on this instance. In lossless mode a task that is begun again
-   * with the same `requestId` and items, after its instance died, repeats no event and leaves none out.
+   * or by `pipe`, it keeps to the pace of the user's connections on this instance.
    * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_OPTION`, `INVALID_EVENT`
    *
    * @example

@@ -51,7 +51,7 @@ const common: Options = {
     // What it would inline by itself is left to V8, which knows better what runs often.
     compress: { passes: 2, inline: 0, reduce_funcs: false, sequences: false, lhs_constants: false, if_return: false },
     // Lines end somewhere, since Node prints the one that an exception comes from.
-    format: { max_line_len: 4000 },
+    format: { max_line_len: 8000 },
   },
   silent: true,
 };

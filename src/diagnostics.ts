@@ -3,20 +3,17 @@ import type { Envelope } from './cluster/envelope.js';
 import type { SSEKifyEventMap } from './events.js';
 import type { ConnectInfo, ConnectionId, DisconnectInfo, MessageSentInfo } from './types.js';
 
-/** What the channel `ssekify:drop` tells: a slow client's connection lost frames, which its next gap event will say. */
+/** A slow client's connection lost frames, which its next gap event will say. */
 export interface DropInfo {
   userId: string;
   connId: ConnectionId;
-  /** Frames dropped from the front of its queue. */
+  /** Frames dropped from its queue. */
   oldest: number;
-  /** Frames refused, since the queue was full or the frame larger than the queue may be. */
+  /** Frames refused. */
   newest: number;
 }
 
-/**
- * The channels of `node:diagnostics_channel`, by name, with the messages their subscribers get. They tell of every hub of
- * the process; `hub` says of which.
- */
+/** The messages by channel. */
 export interface DiagnosticsMap<Hub extends object> {
   /** A connection was accepted; told before `'connect'` is emitted. */
   'ssekify:connect': ConnectInfo & { hub: Hub };

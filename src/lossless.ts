@@ -116,6 +116,7 @@ export class Lossless implements LogBusHost {
       return;
     }
     const received = kind === 'event' ? this.#decode(entry) : undefined;
+    if (entry.prev !== undefined) feed.ring.emptyBetween(entry.prev, id);
     if (received === undefined || 'command' in received) feed.moveTo(id);
     if (received === undefined) return;
     if (!feed.isOld(id)) this.#parts.take(received, String(entry.message));

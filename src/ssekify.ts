@@ -191,8 +191,7 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
   /**
    * Begins a piece of work whose output goes to one user, on whatever instance they are: any number of `progress` events,
    * then one `done` or one `error`, as `{ requestId, phase, event: phase, type?, payload?, error? }`, published in order. Awaited,
-   * or by `pipe`, it keeps to the pace of the user's connections on this instance. In lossless mode a task that is begun again
-   * with the same `requestId` and items, after its instance died, repeats no event and leaves none out.
+   * or by `pipe`, it keeps to the pace of the user's connections on this instance.
    * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_OPTION`, `INVALID_EVENT`
    *
    * @example

@@ -31,8 +31,8 @@ export interface SSEKifyStats {
   /** Gaps that clients were told of, by reason. */
   gaps: Record<GapReason, number>;
   /**
-   * Connections accepted, by how they are written to: `socket`, ready-made chunks straight to the socket (plain HTTP/1.1),
-   * `response`, through the methods of the response, or `web`, the body of a `Response` that `respond` made.
+   * Connections accepted, by how they are written to: `socket`, past the response (plain HTTP/1.1), `response`, by its
+   * methods, or `web`, the body of a `Response` that `respond` made.
    */
   sinks: { socket: number; response: number; web: number };
   /** User and room buffers kept for replay now. */

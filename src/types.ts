@@ -159,7 +159,7 @@ export interface Gap {
   reason: GapReason;
 }
 
-/** What gives items, one after the other or as they come: an array, a generator, a stream. */
+/** An array, a generator, a stream. */
 export type Items<Item = unknown> = AsyncIterable<Item> | Iterable<Item> | ReadableStream<Item>;
 
 /** Options of {@link RegisteredConnectionHandle.pipe}. */
@@ -182,7 +182,7 @@ export interface JoinOptions {
   replay?: boolean | undefined;
 }
 
-/** What `registerConnection` returns: one connection, as the application sees it. */
+/** A connection, as `registerConnection` gives it. */
 export interface RegisteredConnectionHandle<Events extends object = UntypedEvents> {
   /** For the compiler alone, and never there: the map of events. */
   readonly [eventMap]?: EventMapOf<Events>;
@@ -223,16 +223,14 @@ export interface RegisteredConnectionHandle<Events extends object = UntypedEvent
     options?: SendOptions<Name> | undefined,
   ): boolean;
   /**
-   * Sends each item of an iterable to this connection alone, as `send` does, at the client's pace: while the client is behind
-   * the iterable waits. Stops when the connection ends, and closes the iterable in any case.
+   * Sends each item to this connection alone, as `send` does, at the client's pace. Stops when the connection ends, and closes
+   * the iterable in any case.
    * @returns how many items the connection accepted
    * @throws what the iterable throws; {@link SSEKifyError} `INVALID_OPTION`, also for what is no iterable, and as `send`
    *
    * @example
    * ```ts
-   * const handle = sse.registerConnection('alice', res);
    * await handle.pipe(tokens, { event: 'token' });
-   * handle.close();
    * ```
    */
   pipe<Name extends EventName<Events> = 'message'>(

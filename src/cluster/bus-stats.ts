@@ -16,7 +16,7 @@ export interface BusStats {
   duplicates: number;
   /** Envelopes dropped as unusable. */
   invalid: number;
-  /** Own events delivered here without the channel, because it was down or the echo stayed away. */
+  /** Own events delivered here without the channel. */
   fallbacks: number;
   /** Times the subscription was lost. */
   outages: number;

@@ -104,6 +104,36 @@ describe('tells each client of one gap, and of no second one,', () => {
     }
   });
 
+  it.each([
+    ['memory', {}],
+    ['Redis', { log: { ringMaxBytes: 0 } }],
+  ])('when all instances restart with it from such a snapshot, and read it out of %s', async (_, options) => {
+    const stage = await scene(await startRedis());
+    await stage.redis.client().call('SAVE');
+    await stage.say('lost 1');
+    const passed = stage.atA.lastEventId;
+    await stage.say('lost 2');
+    await stage.redis.kill();
+    await Promise.all([stage.a.sse.shutdown({ graceMs: 0 }), stage.b.sse.shutdown({ graceMs: 0 })]);
+    await stage.redis.start();
+    const [c, d] = [await logHub(stage.redis.url, options), await logHub(stage.redis.url, options)];
+    await c.sse.publishToAll('back');
+    for (const { url } of [c, d]) {
+      const client = await openStream(`${url}/ann`, { lastEventId: passed });
+      await until(client, 'back');
+      expect(saidTo(client)).toEqual(['reset', 'back']);
+      const untouched = await openStream(`${url}/ann`, { lastEventId: stage.away });
+      await until(untouched, 'back');
+      expect(saidTo(untouched)).toEqual(['back']);
+    }
+    const quiet = await openStream(`${d.url}/ann`, { lastEventId: passed });
+    await until(quiet, 'back');
+    const again = await openStream(`${c.url}/ann`, { lastEventId: quiet.lastEventId });
+    await c.sse.publishToAll('on');
+    await until(again, 'on');
+    expect(saidTo(again)).toEqual(['on']);
+  });
+
   it('when the ids of the lost log were ahead of Redis’ clock', async () => {
     const redis = await startRedis();
     await redis.client().xadd(LOG, `${Date.now() + 600_000}-7`, 'm', '{"type":"all","data":"far"}');

@@ -8,9 +8,9 @@ export interface LogStats {
   ringItems: number;
   /** Bytes of them, counted with what keeping them costs. */
   ringBytes: number;
-  /** Clients that came back and were given what they missed from memory. */
+  /** Clients that resumed from memory. */
   resumesFromMemory: number;
-  /** Clients whose position was older than what is held in memory, so that Redis had to be read. */
+  /** Clients that resumed from Redis, since their position was older. */
   resumesFromRedis: number;
   /** Times a slow client was left behind and read on from memory. */
   leftBehind: number;

@@ -6,16 +6,16 @@
  * and id lie beyond all that anybody can know of before; whoever passes it has lost what was there.
  */
 const MARK = `
-local log,count=KEYS[1],KEYS[2]
+local log,count,call=KEYS[1],KEYS[2],redis.call
 local text=function(n) return string.format('%.0f',n) end
 local known,floor=tonumber(ARGV[1]),tonumber(ARGV[2])
 local mark=function()
-local t=redis.call('TIME')
+local t=call('TIME')
 local n=text(math.max(t[1]*1e6+t[2],known+1))
-redis.call('SET',count,n)
+call('SET',count,n)
 local id=text(math.max(t[1]*1e3+math.floor(t[2]/1e3),floor)+1)..'-0'
 local made=redis.pcall('XADD',log,id,'mark','1','n',n)
-if type(made)=='table' then made=redis.call('XADD',log,'*','mark','1','n',n) end
+if type(made)=='table' then made=call('XADD',log,'*','mark','1','n',n) end
 return made
 end`;
 
@@ -27,60 +27,61 @@ end`;
  */
 export const APPEND = `${MARK}
 if ARGV[7]=='1' then
-local first=redis.call('GET',KEYS[3])
+local first=call('GET',KEYS[3])
 if first then
-redis.call('SET',KEYS[3],first,'KEEPTTL')
+call('SET',KEYS[3],first,'KEEPTTL')
 return {2,first}
 end
 end
 local seq=''
 if ARGV[8]~='' then
-local number=math.max((redis.call('GET',KEYS[4]) or 0)+ARGV[8],ARGV[9])
+local number=math.max((call('GET',KEYS[4]) or 0)+ARGV[8],ARGV[9])
 seq=text(number)
 if ARGV[11]~='' and seq~=ARGV[11] then return {0,'',seq} end
-redis.call('SET',KEYS[4],text(number+1-ARGV[8]),'PX',ARGV[10])
+call('SET',KEYS[4],text(number+1-ARGV[8]),'PX',ARGV[10])
 end
 local message=ARGV[5]..(ARGV[11]=='' and seq or '')..ARGV[6]
 local append=function(n)
-return redis.call('XADD',log,'NOMKSTREAM','MAXLEN','~',ARGV[3],'*','m',message,'n',text(n))
+return call('XADD',log,'NOMKSTREAM','MAXLEN','~',ARGV[3],'*','m',message,'n',text(n))
 end
-local n=redis.call('INCR',count)
+local n=call('INCR',count)
 local id=n>1 and n>known and append(n)
 if not id then
 mark()
-n=redis.call('INCR',count)
+n=call('INCR',count)
 id=append(n)
 end
-if n%64==0 then redis.call('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[4]))) end
-if ARGV[7]=='1' then redis.call('SET',KEYS[3],id,'PX',ARGV[4]) end
+if n%64==0 then call('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[4]))) end
+if ARGV[7]=='1' then call('SET',KEYS[3],id,'PX',ARGV[4]) end
 return {1,id,seq}`.trim();
 
 /**
  * Looks whether the log is still the one that was known, which is marked if it is not, and appends a tick if it is time. That
  * trims the log, too, which others may append to.
- * KEYS: log, count, tick. ARGV: known number, known ms, known number in that ms, ms between ticks, '1' = mark it unless another
- * has, behind what is known; most events and window in ms, when it is to be trimmed. Gives the id of the log's last entry.
+ * KEYS: log, count, tick. ARGV: known number, known ms, known number in that ms, ms between ticks ('' = an instance begins, which
+ * says behind which entry, and is never taken away), '1' = mark it unless another has, behind what is known; most events and window in ms, when it is to be trimmed. Gives the id of the log's last entry.
  */
 export const TICK = `${MARK}
-local last=redis.call('XREVRANGE',log,'+','-','COUNT','1')[1]
-local n=tonumber(redis.call('GET',count) or 0)
+local last=call('XREVRANGE',log,'+','-','COUNT','1')[1]
+local n=tonumber(call('GET',count) or 0)
 local behind=function(id)
 local ms,seq=string.match(id,'(%d+)-(%d+)')
 return ms+0<floor or (ms+0==floor and seq+0<tonumber(ARGV[3]))
 end
 local doubted=function()
 if ARGV[5]~='1' then return false end
-for _,entry in ipairs(redis.call('XRANGE',log,'('..ARGV[2]..'-'..ARGV[3],'+','COUNT','10000')) do
+for _,entry in ipairs(call('XRANGE',log,'('..ARGV[2]..'-'..ARGV[3],'+','COUNT','10000')) do
 if entry[2][1]=='mark' then return false end
 end
 return true
 end
 if not last or doubted() or n==0 or n<known or behind(last[1]) then return mark() end
-if not redis.call('SET',KEYS[3],'1','NX','PX',ARGV[4]) then return last[1] end
-if last[2][1]=='tick' then redis.call('XDEL',log,last[1]) end
-local id=redis.call('XADD',log,'*','tick','1','n',text(n))
+if ARGV[4]=='' then return call('XADD',log,'*','start',last[1],'n',text(n)) end
+if not call('SET',KEYS[3],'1','NX','PX',ARGV[4]) then return last[1] end
+if last[2][1]=='tick' then call('XDEL',log,last[1]) end
+local id=call('XADD',log,'*','tick','1','n',text(n))
 if ARGV[6] then
-redis.call('XTRIM',log,'MAXLEN','~',ARGV[6])
-redis.call('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[7])))
+call('XTRIM',log,'MAXLEN','~',ARGV[6])
+call('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[7])))
 end
 return id`.trim();

@@ -64,6 +64,11 @@ export class LogBacklog implements Backlog {
     const position = this.#position;
     if (position === undefined) return this.#settle(ring.last.order, this.#gap('unknown'));
     if (compareStreamIds(position, ring.last.id) > 0) return this.#readAhead(position);
+    const end = ring.endOfVoid(position);
+    if (end !== undefined) {
+      this.#position = end;
+      return this.#reset(end);
+    }
     if (!ring.reaches(position)) {
       if (!this.#counted) this.#feed.counters.resumesFromRedis += 1;
       this.#counted = true;
@@ -98,7 +103,7 @@ export class LogBacklog implements Backlog {
     this.#passed = true;
     const { rooms } = this.#connection;
     for (const entry of page.entries) {
-      if (entry.kind === 'mark') frames.push(...this.#gap('reset'), this.#feed.cursorFrame(entry.id));
+      if (entry.kind === 'mark') frames.push(...this.#reset(entry.id));
       else if (entry.kind === 'event' && this.#sees(entry.scope, entry.id, rooms)) {
         frames.push(entry.frame);
         counters.replayed += 1;
@@ -171,6 +176,10 @@ export class LogBacklog implements Backlog {
   #gap(reason: GapReason): Frame[] {
     const frame = this.#feed.gap(this.#connection, reason);
     return frame === undefined ? [] : [frame];
+  }
+
+  #reset(next: StreamId): Frame[] {
+    return [...this.#gap('reset'), this.#feed.cursorFrame(next)];
   }
 
   #wait(): 'later' {

@@ -45,6 +45,8 @@ export class Ring {
   readonly #everyone = new Track<Frame>(orderOf);
   readonly #tracks = { user: new Map<string, Track<Frame>>(), room: new Map<string, Track<Frame>>() };
   readonly #breaks = new Track<Break>(orderOf);
+  /** Stretches in which nothing stands: a position in one is of what the log has lost. */
+  #voids: { from: StreamId; to: StreamId }[] = [];
   #bytes = 0;
   /** The oldest position from which on everything is here. */
   #floor: StreamId | undefined;
@@ -97,6 +99,19 @@ export class Ring {
   breakAt(id: StreamId, order: number, reason: GapReason): void {
     this.moveTo(id, order);
     this.#breaks.push({ order, id, reason });
+  }
+
+  /** Nothing stands between these two. */
+  emptyBetween(from: StreamId, to: StreamId): void {
+    this.#voids = this.#voids.filter((each) => each.to.ms >= to.ms - this.#windowMs);
+    this.#voids.push({ from, to });
+  }
+
+  /** The end of the stretch in which nothing stands, but for this position. */
+  endOfVoid(position: StreamId): StreamId | undefined {
+    const isIn = ({ from, to }: { from: StreamId; to: StreamId }) =>
+      compareStreamIds(from, position) < 0 && compareStreamIds(position, to) < 0;
+    return this.#voids.find(isIn)?.to;
   }
 
   /** The place of a position that the ring holds: that of the newest entry up to it. */

@@ -64,8 +64,7 @@ export class Frame {
 
   /** A placed one of ASCII again, out of its chunk. */
   static ofChunk(chunk: string, byteLength: number, order: number): Frame {
-    const from = sizeLine(byteLength).length;
-    return Frame.ofText(chunk.slice(from, from + byteLength), order, 'placed');
+    return Frame.ofText(textIn(chunk, byteLength), order, 'placed');
   }
 
   /** @param head - the lines before the data, which is one line; `bytes` are those of both */
@@ -74,10 +73,7 @@ export class Frame {
   }
 
   get text(): string {
-    if (this.#chunk !== undefined) {
-      const from = sizeLine(this.byteLength).length;
-      return this.#chunk.slice(from, from + this.byteLength);
-    }
+    if (this.#chunk !== undefined) return textIn(this.#chunk, this.byteLength);
     if (this.#data !== undefined) {
       this.#text = `${this.#text}data: ${this.#data}\n\n`;
       this.#data = undefined;
@@ -124,6 +120,9 @@ export class Frame {
 }
 
 type Kind = 'unique' | 'placed';
+
+/** What stands in a chunk of ASCII. */
+const textIn = (chunk: string, byteLength: number) => chunk.slice(sizeLine(byteLength).length, -'\r\n'.length);
 
 /** The longest data of a frame whose id is read from its text: who keeps such an id keeps the text. */
 const COMPACTED_UP_TO = 1024;

@@ -134,6 +134,29 @@ describe('tells each client of one gap, and of no second one,', () => {
     expect(saidTo(again)).toEqual(['on']);
   });
 
+  it('when its client comes back after a new instance and those who know more have both said so', async () => {
+    const redis = await startRedis();
+    const proxy = await startProxy(redis.port);
+    const stage = await scene(redis, [proxy.url, proxy.url]);
+    await redis.client().call('SAVE');
+    await stage.say('lost');
+    const passed = stage.atA.lastEventId;
+    proxy.blackhole();
+    await redis.kill();
+    await redis.start();
+    const c = await logHub(redis.url);
+    await c.sse.publishToAll('c');
+    proxy.heal();
+    await Promise.all([until(stage.atA, 'reset'), until(stage.atB, 'reset')]);
+    await c.sse.publishToAll('back');
+    await until(stage.atA, 'back');
+    for (const { url } of [stage.a, c]) {
+      const client = await openStream(`${url}/ann`, { lastEventId: passed });
+      await until(client, 'back');
+      expect(saidTo(client)).toEqual(['c', 'reset', 'back']);
+    }
+  });
+
   it('when the ids of the lost log were ahead of Redis’ clock', async () => {
     const redis = await startRedis();
     await redis.client().xadd(LOG, `${Date.now() + 600_000}-7`, 'm', '{"type":"all","data":"far"}');

@@ -107,10 +107,11 @@ export class Ring {
     this.#voids.push({ from, to });
   }
 
-  /** The end of the stretch in which nothing stands, but for this position. */
+  /** The end of the stretch in which nothing stands, but for this position; where a break is to come, that one tells of it. */
   endOfVoid(position: StreamId): StreamId | undefined {
+    const broken = this.#breaks.at(this.#breaks.length - 1)?.id ?? BEGINNING;
     const isIn = ({ from, to }: { from: StreamId; to: StreamId }) =>
-      compareStreamIds(from, position) < 0 && compareStreamIds(position, to) < 0;
+      compareStreamIds(from, position) < 0 && compareStreamIds(position, to) < 0 && compareStreamIds(broken, to) < 0;
     return this.#voids.find(isIn)?.to;
   }
 

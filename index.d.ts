@@ -297,10 +297,6 @@ type EventData<Events extends object, Name extends string> = DataIn<
   },
   Name
 >;
-/**
- * Given a mapped type, the compiler compares hubs by their members and not by their maps: that is what lets a hub with a
- * map stand where one without is expected.
- */
 type DataIn<Events, Name> = Name extends keyof Events ? Events[Name] : unknown;
 declare const eventMap: unique symbol;
 /** What tells hubs with different maps apart; every map is one of those that an untyped hub may have. */

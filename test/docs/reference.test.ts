@@ -87,7 +87,7 @@ const bad = { noSuchOption: 1 } as never;
 const TABLES: Readonly<
   Record<string, { type: string; nested?: string[]; known(): string[]; take?(name: string, value: unknown): unknown }>
 > = {
-  'Hub options': {
+  Options: {
     type: 'SSEKifyOptions',
     known: () => known(() => new SSEKify(bad)),
     take: (name, value) => {

@@ -1,13 +1,17 @@
 import { OutgoingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
+import { Writable } from 'node:stream';
 import { sizeLine } from '../../wire/chunked-coding.js';
 import { Frame } from '../../wire/frame.js';
 import type { Chunk } from '../chunk.js';
 import type { RawResponse } from './response.js';
+import type { SinkOwner } from './sink.js';
 
 /** A socket, with the mark Node's HTTP server leaves on it: the response whose turn it is. */
 export interface ServerSocket extends Socket {
   readonly _httpMessage?: object;
+  /** Takes a Buffer with `'buffer'` for its encoding. */
+  _write(data: string | Buffer, encoding: BufferEncoding | 'buffer', done: (error?: Error | null) => void): void;
 }
 
 /**
@@ -24,7 +28,7 @@ export function chunkedSocketOf(res: RawResponse): ServerSocket | undefined {
   const plain =
     socket instanceof Socket &&
     Object.getPrototypeOf(socket) === Socket.prototype &&
-    socket.write === Socket.prototype.write &&
+    isUnwrapped(socket) &&
     socket._httpMessage === res &&
     res.write === OutgoingMessage.prototype.write &&
     res.end === OutgoingMessage.prototype.end &&
@@ -34,8 +38,34 @@ export function chunkedSocketOf(res: RawResponse): ServerSocket | undefined {
   return plain ? socket : undefined;
 }
 
-/** Bytes as a chunk of the body. */
-export function framed(chunk: Chunk): string {
+const isUnwrapped = (socket: Socket) => socket.write === Writable.prototype.write;
+
+/** The chunk of the body that a chunk is: text while one connection writes it, one Buffer when several do. */
+export const framed = (chunk: Chunk): string | Buffer => (chunk.shared ? chunk.prepared(frame) : frame(chunk));
+
+function frame(chunk: Chunk): string {
   const { frames } = chunk;
   return frames instanceof Frame ? frames.chunk : `${sizeLine(chunk.byteLength)}${chunk.text}\r\n`;
+}
+
+/** Whether nothing waits in the socket's own buffer, and what is written gets to the system. */
+export const isIdle = (socket: Socket) => socket.writableLength === 0 && socket.writable && isUnwrapped(socket);
+
+/**
+ * Writes to an idle socket by the method in which a `Writable` hands data on (`_write`): past the bookkeeping and the extra
+ * turn that each call of `write` costs, which is a tenth of a delivery. The system keeps what goes either way in order.
+ * @param owner - told of the drain after `false`
+ * @returns whether the system took it whole
+ */
+export function writeThrough(socket: ServerSocket, chunk: Chunk, owner: SinkOwner): boolean {
+  let taken = false;
+  let waits = false;
+  const data = framed(chunk);
+  socket._write(data, typeof data === 'string' ? chunk.encoding : 'buffer', (error) => {
+    taken = true;
+    if (error) socket.destroy(error);
+    else if (waits) owner.drained();
+  });
+  waits = !taken;
+  return taken;
 }

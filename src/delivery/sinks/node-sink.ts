@@ -1,6 +1,6 @@
 import { OutgoingMessage } from 'node:http';
 import type { Chunk } from '../chunk.js';
-import { chunkedSocketOf, framed, type ServerSocket } from './chunked-socket.js';
+import { chunkedSocketOf, framed, isIdle, type ServerSocket, writeThrough } from './chunked-socket.js';
 import { type RawResponse, type RawSocket, socketOf, streamOf } from './response.js';
 import type { Sink, SinkKind, SinkOwner } from './sink.js';
 
@@ -63,7 +63,8 @@ export class NodeSink implements Sink {
     const socket = this.#direct;
     // The application may have ended the response, or its turn be over.
     if (socket !== undefined && socket._httpMessage === this.#res && this.#res.writableEnded !== true) {
-      const more = chunk.shared ? socket.write(chunk.prepared(framed)) : socket.write(framed(chunk), chunk.encoding);
+      if (isIdle(socket)) return writeThrough(socket, chunk, this.#owner);
+      const more = socket.write(framed(chunk), chunk.encoding);
       if (!more) this.#awaitDrain();
       return more;
     }

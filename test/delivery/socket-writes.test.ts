@@ -1,0 +1,153 @@
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { openStream } from '../helpers/client.js';
+import { collect } from '../helpers/emitted.js';
+import { connectRaw } from '../helpers/raw-client.js';
+import { serveHub } from '../helpers/server.js';
+import { randomFrom, STALL_HUB, turn } from '../helpers/stall.js';
+
+const BOUNDLESS = { maxQueueItems: 1_000_000, maxQueueBytes: 2 ** 30 };
+
+async function serveResponses(register = {}) {
+  const responses: ServerResponse[] = [];
+  const served = await serveHub({
+    hub: STALL_HUB,
+    register: { ...BOUNDLESS, ...register },
+    before: (_req, res) => responses.push(res),
+  });
+  const response = async (index: number) => {
+    await served.handle(index);
+    const found = responses[index];
+    if (found?.socket === undefined || found.socket === null) throw new Error('no socket');
+    return Object.assign(found, { socket: found.socket });
+  };
+  return { ...served, response };
+}
+
+function uncork(socket: Socket): void {
+  while (socket.writableCorked > 0) socket.uncork();
+}
+
+it.each([1, 2, 3])(
+  'keeps the order of events and of what the application writes itself, corked or not (seed %d)',
+  async (seed) => {
+    const random = randomFrom(seed);
+    const { sse, url, response } = await serveResponses();
+    const client = await openStream(`${url}/ann`);
+    const res = await response(0);
+    const expected: string[] = [];
+    for (let n = 0; n < 500; n += 1) {
+      const own = random() < 0.4;
+      expected.push(own ? `own ${n}` : `${n}`);
+      if (own) res.write(`data: own ${n}\n\n`);
+      else {
+        sse.sendToUser('ann', `${n}`, { text: true });
+        // It leaves at the end of the turn, what the application writes at once.
+        await turn();
+        await turn();
+      }
+      const chance = random();
+      if (chance < 0.2) res.socket.cork();
+      else if (chance < 0.5) uncork(res.socket);
+      else if (chance < 0.6) await wait(1);
+    }
+    uncork(res.socket);
+    expect((await client.received(500)).map(({ data }) => data)).toEqual(expected);
+  },
+);
+
+it('writes through whoever wraps the write of the socket later', async () => {
+  const { sse, url, response } = await serveResponses();
+  const client = await openStream(`${url}/ann`);
+  const { socket } = await response(0);
+  sse.sendToUser('ann', 'before', { text: true });
+  await client.received(1);
+  const written: string[] = [];
+  const write = socket.write.bind(socket);
+  socket.write = (chunk: unknown, ...rest: unknown[]) => {
+    written.push(String(chunk));
+    return Reflect.apply(write, socket, [chunk, ...rest]);
+  };
+  sse.sendToUser('ann', 'after', { text: true });
+  expect((await client.received(2)).map(({ data }) => data)).toEqual(['before', 'after']);
+  expect(written.join('')).toContain('data: after\n\n');
+});
+
+it('writes nothing into a socket that the application has corked before what it holds back', async () => {
+  const { sse, url, response } = await serveResponses();
+  const client = await openStream(`${url}/ann`);
+  const res = await response(0);
+  res.socket.cork();
+  res.write('data: first\n\n');
+  sse.sendToUser('ann', 'second', { text: true });
+  await turn();
+  await turn();
+  res.socket.uncork();
+  expect((await client.received(2)).map(({ data }) => data)).toEqual(['first', 'second']);
+});
+
+it('tells once of a client that resets the connection while it holds up a write, and throws nowhere', async () => {
+  const { sse, port, handle } = await serveResponses();
+  const gone = collect(sse, 'disconnect');
+  const client = await connectRaw(port, { paused: true });
+  client.get('/ann');
+  await handle(0);
+  for (let n = 0; n < 40; n += 1) {
+    sse.sendToUser('ann', 'x'.repeat(1024 * 1024), { text: true });
+    await turn();
+  }
+  expect(sse.stats().queueItemsMax).toBeGreaterThan(0);
+  client.socket.resetAndDestroy();
+  await expect.poll(() => sse.stats().connections).toBe(0);
+  sse.sendToUser('ann', 'late');
+  await wait(50);
+  expect(gone).toMatchObject([{ userId: 'ann', reason: 'client' }]);
+});
+
+it('sends to a socket that was ended or destroyed under it without harm', async () => {
+  const { sse, url, response } = await serveResponses();
+  const gone = collect(sse, 'disconnect');
+  for (const [index, end] of [
+    (res: ServerResponse) => res.socket?.end(),
+    (res: ServerResponse) => res.socket?.destroy(),
+  ].entries()) {
+    await openStream(`${url}/ann`);
+    end(await response(index));
+    sse.sendToUser('ann', 'into the void');
+    await expect.poll(() => sse.stats().connections).toBe(0);
+  }
+  expect(gone).toHaveLength(2);
+});
+
+it('counts as activity for the idle timeout of the socket', async () => {
+  const { sse, url, response } = await serveResponses({ keepAliveMs: 0 });
+  const gone = collect(sse, 'disconnect');
+  const client = await openStream(`${url}/ann`);
+  const { socket } = await response(0);
+  socket.setTimeout(600);
+  for (let n = 0; n < 12; n += 1) {
+    await wait(100);
+    expect(sse.sendToUser('ann', n)).toBe(1);
+  }
+  await client.received(12);
+  expect(gone).toEqual([]);
+  await client.over;
+  await expect.poll(() => gone).toMatchObject([{ userId: 'ann' }]);
+});
+
+it('gives a client that was behind all that was accepted before the end', async () => {
+  const { sse, url, handle } = await serveResponses();
+  const client = await openStream(`${url}/ann`, { paused: true });
+  const registered = await handle(0);
+  for (let n = 0; n < 30; n += 1) {
+    sse.sendToUser('ann', `${n} ${'x'.repeat(1024 * 1024)}`, { text: true });
+    await turn();
+  }
+  registered.close();
+  client.resume();
+  await client.over;
+  expect(client.ended).toBe(true);
+  expect(client.events.map(({ data }) => Number.parseInt(data, 10))).toEqual(Array.from({ length: 30 }, (_, n) => n));
+});

@@ -9,6 +9,9 @@ const FOUR_KB = 'x'.repeat(4000);
 /** More than sockets hold, in fewer events. */
 const LARGE = 'x'.repeat(20_000);
 
+/** Megabytes take their time by way of a Redis on a busy machine. */
+const PATIENT = { interval: 5, timeout: 15_000 };
+
 /** A client that does not read, and what was published to it meanwhile. */
 async function fallBehind(count: number, options: LogHubOptions = {}, text = LARGE) {
   const redis = await startRedis();
@@ -19,7 +22,7 @@ async function fallBehind(count: number, options: LogHubOptions = {}, text = LAR
   for (let from = 0; from < count; from += 500) {
     await Promise.all(range(from, Math.min(count, from + 500)).map((n) => a.sse.publishToUser('ann', { n, text })));
   }
-  await expect.poll(() => a.sse.stats().bus.received, { interval: 5 }).toBe(count);
+  await expect.poll(() => a.sse.stats().bus.received, PATIENT).toBe(count);
   return { redis, a, client };
 }
 
@@ -60,7 +63,7 @@ it('disconnects a reader that falls out of what is in memory, which then resumes
   await untilPlaced(client);
   client.pause();
   await Promise.all(range(0, 1000).map((n) => a.sse.publishToUser('ann', { n, text: LARGE })));
-  await expect.poll(() => a.sse.stats().bus.received, { interval: 5 }).toBe(1000);
+  await expect.poll(() => a.sse.stats().bus.received, PATIENT).toBe(1000);
   client.resume();
   await client.over;
   expect(left).toMatchObject([{ reason: 'backpressure' }]);

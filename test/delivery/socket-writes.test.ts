@@ -126,12 +126,12 @@ it('counts as activity for the idle timeout of the socket', async () => {
   const gone = collect(sse, 'disconnect');
   const client = await openStream(`${url}/ann`);
   const { socket } = await response(0);
-  socket.setTimeout(600);
-  for (let n = 0; n < 12; n += 1) {
-    await wait(100);
+  socket.setTimeout(1500);
+  for (let n = 0; n < 8; n += 1) {
+    await wait(250);
     expect(sse.sendToUser('ann', n)).toBe(1);
   }
-  await client.received(12);
+  await client.received(8);
   expect(gone).toEqual([]);
   await client.over;
   await expect.poll(() => gone).toMatchObject([{ userId: 'ann' }]);

@@ -44,6 +44,7 @@ import { harmless, within } from './settling.js';
 import { createInstanceId, type NewId } from './stamp/ids.js';
 import { NO_WISH, readSendOptions, Stamper, type Wish } from './stamp/stamper.js';
 import { Counters, type SSEKifyStats } from './stats.js';
+import { settleStringMethods } from './string-methods.js';
 import { Tasks } from './tasks/tasks.js';
 import type {
   PublishOptions,
@@ -124,6 +125,8 @@ export class Hub implements BusHost {
       clock: this.#clock,
       instanceId: this.#instanceId,
     });
+    // What speaks to Redis is loaded by now.
+    settleStringMethods();
     this.#bus = publishing?.bus;
     this.#publisher = publishing?.publisher;
   }

@@ -11,7 +11,7 @@ const sources = readSources();
 const LAYERS: readonly (readonly string[])[] = [
   ['types.ts', 'errors.ts'],
   ['wire/'],
-  ['checks.ts', 'aging-map.ts', 'counted-ids.ts', 'diagnostics.ts', 'own-text.ts', 'settling.ts'],
+  ['checks.ts', 'aging-map.ts', 'counted-ids.ts', 'diagnostics.ts', 'own-text.ts', 'settling.ts', 'string-methods.ts'],
   ['names.ts', 'pump.ts'],
   ['stamp/', 'delivery/', 'cluster/', 'tasks/'],
   ['options.ts', 'events.ts', 'stats.ts'],

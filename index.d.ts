@@ -181,7 +181,7 @@ interface NodeRedisClient {
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   duplicate(overrides?: Readonly<Record<string, unknown>>): unknown;
   connect(): Promise<unknown>;
-  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  subscribe(channel: string, listener: (message: Buffer) => void, asBuffers: true): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
   sendCommand(args: readonly string[]): Promise<unknown>;
   destroy(): unknown;

@@ -3,7 +3,6 @@ const ORIGIN_LENGTH = 10;
 /** Numbers of so many digits are exact. */
 const MAX_DIGITS = 15;
 const ZERO = 48;
-const NINE = 57;
 const DASH = 45;
 const ORIGIN = /^[a-z0-9]{10}$/;
 
@@ -75,26 +74,29 @@ export class CountedIds<Value> {
   }
 
   /** @returns whether the id was noted: it is of this kind, and new */
-  add(id: string, value: Value): boolean {
-    if (!this.#read(id)) return false;
+  add(id: string | CountedId, value: Value): boolean {
+    const read = this.#read(id);
+    if (read === undefined) return false;
     const origin = this.#origin ?? this.#begin();
-    if (origin === undefined || last.counter <= origin.highest) return false;
-    origin.highest = last.counter;
-    origin.young.add(last.time, last.counter, value);
+    if (origin === undefined || read.counter <= origin.highest) return false;
+    origin.highest = read.counter;
+    origin.young.add(read.time, read.counter, value);
     this.#size += 1;
     return true;
   }
 
   /** What was noted of an id, while it is among the latest. */
   get(id: string): Value | undefined {
-    if (!this.#read(id) || this.#origin === undefined) return undefined;
+    const read = this.#read(id);
+    if (read === undefined || this.#origin === undefined) return undefined;
     const { young, old } = this.#origin;
-    return young.get(last.time, last.counter) ?? old?.get(last.time, last.counter);
+    return young.get(read.time, read.counter) ?? old?.get(read.time, read.counter);
   }
 
   /** Whether something may have been noted of an id, and forgotten. */
   mayHaveForgotten(id: string): boolean {
-    return this.#read(id) && this.#origin !== undefined && last.counter <= this.#origin.forgotten;
+    const read = this.#read(id);
+    return read !== undefined && this.#origin !== undefined && read.counter <= this.#origin.forgotten;
   }
 
   /** Forgets what was noted before the last time this was called. */
@@ -107,13 +109,13 @@ export class CountedIds<Value> {
     }
   }
 
-  /** Takes an id apart, if it is written as these are. */
-  #read(id: string): boolean {
-    if (!read(id)) return false;
-    if (this.#name === last.origin) return true;
-    this.#name = last.origin;
-    this.#origin = this.#origins.get(last.origin);
-    return true;
+  /** Takes an id apart, if it is written as these are, and finds what is noted of its origin. */
+  #read(id: string | CountedId): CountedId | undefined {
+    const counted = typeof id === 'string' ? read(id) : id;
+    if (counted === undefined || this.#name === counted.origin) return counted;
+    this.#name = counted.origin;
+    this.#origin = this.#origins.get(counted.origin);
+    return counted;
   }
 
   /** Beyond so many origins none is taken up: instances are fewer, and what pretends to be one is to cost no memory. */
@@ -125,25 +127,34 @@ export class CountedIds<Value> {
   }
 }
 
+/** What such an id is made of. */
+export interface CountedId {
+  readonly time: number;
+  readonly origin: string;
+  readonly counter: number;
+}
+
+export const textOf = ({ time, origin, counter }: CountedId) => `${time}-${origin}-${counter}`;
+
 /** The id that was read last: each is asked for several times, and the next is mostly of the same origin and millisecond. */
 const last = { id: '', valid: false, time: 0, origin: '', counter: 0, beginning: '' };
 
-/** Takes an id apart, if it is one: `last` is what it is made of. */
-function read(id: string): boolean {
-  if (id === last.id) return last.valid;
-  last.id = id;
-  last.valid = (last.beginning !== '' && id.slice(0, last.beginning.length) === last.beginning) || readBeginning(id);
-  if (!last.valid) return false;
-  last.counter = digits(id, last.beginning.length, id.length);
-  last.valid = last.counter >= 0;
-  return last.valid;
+/** Takes an id apart, if it is one. @returns always the same object */
+function read(id: string): CountedId | undefined {
+  if (id !== last.id) {
+    last.id = id;
+    last.valid = (last.beginning !== '' && id.startsWith(last.beginning)) || readBeginning(id);
+    if (last.valid) last.counter = numberIn(id, last.beginning.length, id.length);
+    last.valid &&= last.counter >= 0;
+  }
+  return last.valid ? last : undefined;
 }
 
 function readBeginning(id: string): boolean {
   const dash = id.lastIndexOf('-');
   const from = dash - ORIGIN_LENGTH;
   if (from < 2 || id.charCodeAt(from - 1) !== DASH) return false;
-  const time = digits(id, 0, from - 1);
+  const time = numberIn(id, 0, from - 1);
   const origin = id.slice(from, dash);
   if (time < 0 || !ORIGIN.test(origin)) return false;
   last.time = time;
@@ -153,13 +164,38 @@ function readBeginning(id: string): boolean {
 }
 
 /** The number that the digits from one place to another make; -1 when they are none, or are not how it is written. */
-function digits(text: string, from: number, to: number): number {
-  if (to <= from || to - from > MAX_DIGITS || (text.charCodeAt(from) === ZERO && to - from > 1)) return -1;
+function numberIn(text: string | Uint8Array, from: number, to: number): number {
+  const isText = typeof text === 'string';
+  if (to <= from || to - from > MAX_DIGITS) return -1;
   let number = 0;
   for (let at = from; at < to; at += 1) {
-    const digit = text.charCodeAt(at);
-    if (digit < ZERO || digit > NINE) return -1;
-    number = number * 10 + digit - ZERO;
+    const digit = ((isText ? text.charCodeAt(at) : text[at]) ?? 0) - ZERO;
+    // Nothing stands behind a zero at the beginning.
+    if (digit < 0 || digit > 9 || (number === 0 && at > from)) return -1;
+    number = number * 10 + digit;
   }
   return number;
+}
+
+/** The one that was read last from bytes. */
+const inBytes = { time: 0, origin: '', counter: 0 };
+const originBytes = new Uint8Array(ORIGIN_LENGTH);
+
+/** The same as {@link read} of an id that lies in bytes: no text is made of it. */
+export function readCountedId(bytes: Buffer, from: number, to: number): CountedId | undefined {
+  let dash = from;
+  while (dash < to && bytes[dash] !== DASH) dash += 1;
+  const end = dash + 1 + ORIGIN_LENGTH;
+  if (bytes[end] !== DASH || end >= to) return undefined;
+  let isSame = true;
+  for (let at = 0; at < ORIGIN_LENGTH; at += 1) isSame &&= bytes[dash + 1 + at] === originBytes[at];
+  if (!isSame) {
+    const origin = bytes.toString('latin1', dash + 1, end);
+    if (!ORIGIN.test(origin)) return undefined;
+    originBytes.set(bytes.subarray(dash + 1, end));
+    inBytes.origin = origin;
+  }
+  inBytes.time = numberIn(bytes, from, dash);
+  inBytes.counter = numberIn(bytes, end + 1, to);
+  return inBytes.time < 0 || inBytes.counter < 0 ? undefined : inBytes;
 }

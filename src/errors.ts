@@ -123,3 +123,7 @@ const OF_DATA: ReadonlySet<string> = new Set(['NOT_SERIALIZABLE', 'PAYLOAD_TOO_L
 
 /** Whether an error says that data cannot be sent, whoever tries. */
 export const refusesData = (error: unknown): boolean => error instanceof SSEKifyError && OF_DATA.has(error.code);
+
+/** The error of what is called too late. */
+export const shutDown = (what: string) =>
+  new SSEKifyError('SHUTDOWN', `${what} was called after shutdown(); make a new SSEKify to go on.`);

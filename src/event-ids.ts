@@ -1,3 +1,4 @@
+import type { CountedId } from './counted-ids.js';
 import { CountedPlaces } from './delivery/counted-places.js';
 import { LocalIds } from './delivery/local-ids.js';
 import { PlacedIds } from './delivery/placed-ids.js';
@@ -55,8 +56,14 @@ export class EventIds {
   }
 
   /** An event came from the channel; ids of what is sent here next build on its. */
-  follow(id: string | undefined): void {
+  follow(id: string | CountedId | undefined): void {
     if (id !== undefined && id !== '') this.#local.follow(id);
+  }
+
+  /** An event came from the channel, and takes this place. @returns whether its id tells the place */
+  take(id: CountedId, order: number): boolean {
+    this.follow(id);
+    return this.#counted?.take(id, order) === true;
   }
 
   /** What knows the places of unique ids; `undefined` when nothing but a table of them all can. */

@@ -48,6 +48,11 @@ export class Reporter {
     return watchedChannel(event) !== undefined || this.#emitter.listens(event);
   }
 
+  /** Whether somebody is told of each event. */
+  get tellsOfEvents(): boolean {
+    return this.isHeard('publish') || this.isHeard('message-sent');
+  }
+
   /** Emits; the payload is made only when somebody listens, or has subscribed to its diagnostics channel. */
   tell(event: Exclude<keyof SSEKifyEventMap, 'error'>, payload: () => object): void {
     const channel = watchedChannel(event);

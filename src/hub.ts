@@ -1,7 +1,7 @@
 import { isRecord, refuse } from './checks.js';
 import type { Bus, BusHost } from './cluster/bus.js';
 import { NO_BUS } from './cluster/bus-stats.js';
-import { eventOf } from './cluster/canonical.js';
+import { type CountedSource, eventOf } from './cluster/canonical.js';
 import { aboutOf, type Command, envelopeOf, type Received } from './cluster/envelope.js';
 import { foreignNumbers } from './cluster/foreign-numbers.js';
 import type { LogBus } from './cluster/log/log-bus.js';
@@ -20,12 +20,12 @@ import { obey } from './delivery/obey.js';
 import type { HeldScope } from './delivery/recent-buffer.js';
 import { RecentHistory } from './delivery/recent-history.js';
 import { Reception } from './delivery/reception.js';
-import { EVERYONE, userScope } from './delivery/scope.js';
+import { userScope } from './delivery/scope.js';
 import type { Exchange } from './delivery/sinks/exchange.js';
 import { NodeExchange } from './delivery/sinks/node-exchange.js';
 import { checkResponse } from './delivery/sinks/response.js';
 import { checkRequest, WebExchange } from './delivery/sinks/web-exchange.js';
-import { asError, refusesData, SSEKifyError, show } from './errors.js';
+import { asError, refusesData, SSEKifyError, show, shutDown } from './errors.js';
 import { EventIds } from './event-ids.js';
 import { type Emitter, Reporter, sentInfo } from './events.js';
 import { Lossless } from './lossless.js';
@@ -40,7 +40,7 @@ import {
   saferRoomOptions,
 } from './options.js';
 import { openPubSub } from './pub-sub.js';
-import { harmless, within } from './settling.js';
+import { attempt, harmless, within } from './settling.js';
 import { createInstanceId, type NewId } from './stamp/ids.js';
 import { NO_WISH, readSendOptions, Stamper, type Wish } from './stamp/stamper.js';
 import { Counters, type SSEKifyStats } from './stats.js';
@@ -293,6 +293,16 @@ export class Hub implements BusHost {
     return this.#deliver(scope, this.#frameOf(event));
   }
 
+  keepsBytes(scope: HeldScope): boolean {
+    return this.#delivery.keepsBytes(scope) && !this.#reporter.tellsOfEvents;
+  }
+
+  keep(scope: HeldScope, source: CountedSource): void {
+    const order = this.#delivery.nextOrder();
+    if (this.#ids.take(source.id, order)) this.#delivery.history.recordBytes?.(scope, source, order);
+    else this.#deliver(scope, this.#ids.encode(source.event(), order));
+  }
+
   obey(command: Command): number {
     return obey(this.#delivery, command);
   }
@@ -380,21 +390,10 @@ export class Hub implements BusHost {
     return count;
   }
 
-  /** Runs what gives a promise: what it throws rejects, and every rejection is reported and may be left unawaited. */
+  /** Every rejection is reported and may be left unawaited. */
   #settling<Value>(run: () => Promise<Value>): Promise<Value> {
-    let running: Promise<Value>;
-    try {
-      running = run();
-    } catch (error) {
-      running = Promise.reject(asError(error));
-    }
+    const running = attempt(run);
     running.catch((error: unknown) => this.#reporter.error(asError(error)));
     return running;
   }
 }
-
-/** Everyone's scope, or a user's. */
-export const scopeFor = (userId: unknown): Scope => (userId === undefined ? EVERYONE : userScope(checkUserId(userId)));
-
-const shutDown = (what: string) =>
-  new SSEKifyError('SHUTDOWN', `${what} was called after shutdown(); make a new SSEKify to go on.`);

@@ -25,7 +25,8 @@ export function openPubSub(settings: HubSettings, parts: PubSubParts): { bus: Bu
   if (redis instanceof RedisStreamAdapter || isAlone(settings)) return undefined;
   const adapter: RedisLike = typeof redis === 'string' ? createIORedisAdapter(redis) : (redis ?? new Loopback());
   const common = { ...parts, adapter, channel };
-  const bus = new Bus({ ...common, maxPayloadBytes });
+  const numberField = settings.enableSeq ? seq.fieldName : undefined;
+  const bus = new Bus({ ...common, maxPayloadBytes, numberField });
   const memoryOnly = seq.redis === null;
   const kv = memoryOnly ? undefined : (store ?? keyValueOf(adapter));
   // Numbers from a store of their own cannot be taken in the channel's atomic step.

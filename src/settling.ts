@@ -1,3 +1,5 @@
+import { asError } from './errors.js';
+
 /** Waits for something, and no longer than that. */
 export async function within(ms: number, something: Promise<unknown> | undefined): Promise<void> {
   if (something === undefined) return;
@@ -9,6 +11,15 @@ export async function within(ms: number, something: Promise<unknown> | undefined
     await Promise.race([something, over]);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** Turns what is thrown at once into a rejection. */
+export function attempt<Value>(run: () => Value | PromiseLike<Value>): Promise<Value> {
+  try {
+    return Promise.resolve(run());
+  } catch (error) {
+    return Promise.reject(asError(error));
   }
 }
 

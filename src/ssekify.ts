@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
-import { EVERYONE, roomScope, userScope } from './delivery/scope.js';
+import { EVERYONE, roomScope, scopeFor, userScope } from './delivery/scope.js';
 import type { NodeResponse } from './delivery/sinks/response.js';
 import type { DiagnosticsMap } from './diagnostics.js';
 import type { SSEKifyEventMap } from './events.js';
-import { Hub, scopeFor } from './hub.js';
+import { Hub } from './hub.js';
 import { checkReason, checkRoom, checkUserId, nameOf } from './names.js';
 import type { SSEKifyOptions } from './options.js';
 import type { SSEKifyStats } from './stats.js';

@@ -1,14 +1,18 @@
 import type { Clock, Wakeable } from '../delivery/clock.js';
 import type { HeldScope } from '../delivery/recent-buffer.js';
 import { SSEKifyError } from '../errors.js';
+import { attempt } from '../settling.js';
 import type { PublishResult } from '../types.js';
 import type { WireEvent } from '../wire/frame.js';
 import { type BusStats, NOTHING_COUNTED } from './bus-stats.js';
+import { literal, standsAt } from './bytes.js';
+import type { CountedSource } from './canonical.js';
 import { type Command, EnvelopeReader, type Received } from './envelope.js';
 import { Lane } from './lane.js';
 import { Outage } from './outage.js';
 import { type Outgoing, Publication } from './publication.js';
 import { Recent } from './recent.js';
+import { RedisAdapter } from './redis-adapter.js';
 import type { RedisLike } from './redis-like.js';
 import { Standing } from './standing.js';
 
@@ -16,6 +20,9 @@ import { Standing } from './standing.js';
 export interface BusHost {
   /** Delivers an event. @returns connections that got it */
   deliver(scope: HeldScope, event: WireEvent, fromChannel: boolean): number;
+  /** Whether an event for this scope can be kept as bytes: nobody here waits for it, and nobody listens. */
+  keepsBytes(scope: HeldScope): boolean;
+  keep(scope: HeldScope, source: CountedSource): void;
   /** Does something with a user's connections. @returns connections concerned */
   obey(command: Command): number;
   /** An envelope was received, in this message. */
@@ -33,6 +40,8 @@ export interface BusParts {
   clock: Clock;
   host: BusHost;
   maxPayloadBytes: number;
+  /** The field of data where a number may stand that the host has to see. */
+  numberField: string | undefined;
 }
 
 // A little less than the 5 s that are promised, for the clock's slots.
@@ -58,7 +67,7 @@ export class Bus implements Wakeable {
   readonly #reader: EnvelopeReader;
   readonly #recent: Recent;
   /** What messages of this instance's own publishes begin with. */
-  readonly #ownBeginning: string;
+  readonly #ownBeginning: Uint8Array;
   readonly #lane = new Lane();
   /** Publications without answer, or without echo, by their number; in the order of their deadlines, nearly. */
   readonly #pending = new Map<string, Publication>();
@@ -71,6 +80,7 @@ export class Bus implements Wakeable {
   #echoed = 0;
   readonly #outage: Outage;
   #look: NodeJS.Immediate | undefined;
+  #offBytes: (() => void) | undefined;
   readonly #listeners = {
     message: (channel: unknown, message: unknown) => this.#onMessage(channel, message),
     error: (cause: unknown) => this.#onError(cause),
@@ -78,12 +88,13 @@ export class Bus implements Wakeable {
 
   constructor(parts: BusParts) {
     this.#parts = parts;
-    this.#reader = new EnvelopeReader(parts.maxPayloadBytes);
+    this.#reader = new EnvelopeReader(parts.maxPayloadBytes, parts.numberField);
     this.#outage = new Outage('channel', (error) => parts.host.error(error));
     this.#recent = new Recent(() => parts.clock.now());
-    this.#ownBeginning = `{"v":1,"n":"${parts.instanceId}-`;
+    this.#ownBeginning = literal(`{"v":1,"n":"${parts.instanceId}-`);
     const { adapter, channel, clock } = parts;
-    adapter.on('message', this.#listeners.message);
+    if (adapter instanceof RedisAdapter) this.#offBytes = adapter.onBytes((...message) => this.#onBytes(...message));
+    else adapter.on('message', this.#listeners.message);
     adapter.on('error', this.#listeners.error);
     this.#standing = new Standing({
       adapter,
@@ -152,6 +163,7 @@ export class Bus implements Wakeable {
     this.#pending.clear();
     // An adapter may outlive this hub, which it must not keep.
     adapter.off?.('message', this.#listeners.message);
+    this.#offBytes?.();
     adapter.off?.('state', this.#standing.listener);
     // Nothing waits for it: a connection that is lost does not answer, and one that is closed has nothing to take back.
     attempt(() => adapter.unsubscribe?.(channel)).catch(() => undefined);
@@ -296,30 +308,59 @@ export class Bus implements Wakeable {
   }
 
   #onMessage(channel: unknown, message: unknown): void {
-    if (this.#closed || channel !== this.#parts.channel) return;
+    if (!this.#isMine(channel)) return;
+    const bytes = this.#attempt(() => this.#reader.bytesOf(message));
+    if (bytes !== undefined && !this.#keep(bytes, 0, bytes.length)) this.#hear(bytes, 0, bytes.length, String(message));
+  }
+
+  #onBytes(channel: string, bytes: Buffer, from: number, to: number): void {
+    if (!this.#isMine(channel) || this.#keep(bytes, from, to)) return;
+    this.#hear(bytes, from, to, bytes.toString('utf8', from, to));
+  }
+
+  #isMine(channel: unknown): boolean {
+    if (this.#closed || channel !== this.#parts.channel) return false;
     this.#counters.received += 1;
-    const received = (typeof message === 'string' ? this.#ownEcho(message) : undefined) ?? this.#read(message);
-    if (received !== undefined) this.#receive(received, String(message));
+    return true;
+  }
+
+  /** Whether it may be the echo of a publish that is under way. */
+  #isOwn(bytes: Buffer, from: number): boolean {
+    return this.#pending.size > 0 && standsAt(bytes, from, this.#ownBeginning);
+  }
+
+  /** Keeps an event that nobody here waits for as the bytes it came in. @returns whether it did */
+  #keep(bytes: Buffer, from: number, to: number): boolean {
+    if (this.#isOwn(bytes, from)) return false;
+    const { host } = this.#parts;
+    const scope = this.#reader.target(bytes, from, to);
+    if (scope === undefined || !host.keepsBytes(scope)) return false;
+    const source = this.#reader.keepable();
+    if (source === undefined || !this.#recent.addNew(scope, source.id)) return false;
+    host.keep(scope, source);
+    return true;
+  }
+
+  #hear(bytes: Buffer, from: number, to: number, message: string): void {
+    const n = this.#isOwn(bytes, from) ? message.slice(NUMBER_AT, message.indexOf('"', NUMBER_AT)) : undefined;
+    const received =
+      (n === undefined ? undefined : this.#ownEcho(n, message)) ??
+      this.#attempt(() => this.#reader.readAt(bytes, from, to, message));
+    if (received === undefined) return;
+    received.n ??= n;
+    this.#receive(received, message);
   }
 
   /** The event of an own publish when a message is just what was sent, which then need not be read. */
-  #ownEcho(message: string): Received | undefined {
-    const n = this.#ownNumber(message);
-    if (n === undefined) return undefined;
+  #ownEcho(n: string, message: string): Received | undefined {
     const { scope, echoOf } = this.#pending.get(n)?.outgoing ?? {};
     const echo = scope === undefined ? undefined : echoOf?.(message);
     return scope === undefined || echo === undefined ? undefined : { n, scope, ...echo };
   }
 
-  /** The number of an own publish, which is not looked for while none is under way. */
-  #ownNumber(message: string): string | undefined {
-    if (this.#pending.size === 0 || !message.startsWith(this.#ownBeginning)) return undefined;
-    return message.slice(NUMBER_AT, message.indexOf('"', NUMBER_AT));
-  }
-
-  #read(message: unknown): Received | undefined {
+  #attempt<Value>(read: () => Value): Value | undefined {
     try {
-      return this.#reader.read(message);
+      return read();
     } catch (error) {
       this.#counters.invalid += 1;
       this.#parts.host.error(
@@ -331,7 +372,7 @@ export class Bus implements Wakeable {
 
   #receive(received: Received, message: string): void {
     const { host } = this.#parts;
-    const n = received.n ?? this.#ownNumber(message);
+    const { n } = received;
     const publication = n === undefined ? undefined : this.#pending.get(n);
     const scope = 'event' in received ? received.scope : undefined;
     const id = 'event' in received ? received.event.id : undefined;
@@ -381,9 +422,4 @@ function outcomeOf(error: unknown): 'refused' | 'unknown' {
   return typeof error === 'object' && error !== null && Reflect.get(error, 'outcome') === 'unknown'
     ? 'unknown'
     : 'refused';
-}
-
-/** Turns what is thrown at once into a rejection. */
-async function attempt(run: () => unknown): Promise<unknown> {
-  return run();
 }

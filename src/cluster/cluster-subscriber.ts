@@ -207,8 +207,8 @@ export class ClusterSubscriber implements Link {
         else this.#leave(seat);
       });
     }
-    onMessages(seat.subscriber, (channel, text) => {
-      if (this.#isCurrent(seat)) this.#events?.message(channel, text);
+    onMessages(seat.subscriber, (...message) => {
+      if (this.#isCurrent(seat)) this.#events?.message(...message);
     });
     return seat;
   }

@@ -5,7 +5,7 @@ import { checkRoom, checkUserId } from '../names.js';
 import type { Scope } from '../types.js';
 import { checkEvent, checkId, checkRetry } from '../wire/fields.js';
 import type { WireEvent } from '../wire/frame.js';
-import { CanonicalReader } from './canonical.js';
+import { CanonicalReader, type CountedSource } from './canonical.js';
 import { fieldText, isJson, isTooDeep } from './json-text.js';
 
 /** What an envelope asks for: an event for a scope, or something to be done with a user's connections. */
@@ -107,27 +107,62 @@ function bad(what: string, cause?: unknown): never {
 /** Reads what arrived on the channel, which anybody may have written. */
 export class EnvelopeReader {
   readonly #maxPayloadBytes: number;
-  readonly #canonical = new CanonicalReader();
+  readonly #canonical: CanonicalReader;
 
-  constructor(maxPayloadBytes: number) {
+  /** @param numberField - of the data, where a number may stand that has to be seen */
+  constructor(maxPayloadBytes: number, numberField?: string) {
     this.#maxPayloadBytes = maxPayloadBytes;
+    this.#canonical = new CanonicalReader(numberField);
   }
 
   /** @throws SSEKifyError INVALID_ENVELOPE */
   read(message: unknown): Received {
-    const max = this.#maxPayloadBytes;
+    const bytes = this.bytesOf(message);
+    return this.readAt(bytes, 0, bytes.length, String(message));
+  }
+
+  /** @throws SSEKifyError INVALID_ENVELOPE */
+  bytesOf(message: unknown): Buffer {
     if (typeof message !== 'string') bad('it is no string');
-    if (max > 0 && message.length > max * ESCAPED_BYTES + HEAD_BYTES) bad('it is too large');
+    this.#checkSize(message.length);
+    return Buffer.from(message);
+  }
+
+  /** Whom the event in a message is for, if its envelope looks as ssekify writes it. */
+  target(bytes: Buffer, from: number, to: number): HeldScope | undefined {
+    return this.#canonical.target(bytes, from, to);
+  }
+
+  /** The event whose target was read last, if it can be kept as the bytes it came in. */
+  keepable(): CountedSource | undefined {
+    return this.#canonical.isKeepable(this.#maxPayloadBytes) ? this.#canonical : undefined;
+  }
+
+  /**
+   * @param message - the same as text
+   * @throws SSEKifyError INVALID_ENVELOPE
+   */
+  readAt(bytes: Buffer, from: number, to: number, message: string): Received {
+    const max = this.#maxPayloadBytes;
+    const scope = this.target(bytes, from, to);
+    const event = scope === undefined ? undefined : this.#canonical.eventIn(message);
+    if (scope !== undefined && event !== undefined && !isTooLarge(event.text, max)) {
+      return { scope, event, asText: false };
+    }
+    this.#checkSize(message.length);
     if (isTooDeep(message)) bad('it is nested too deep');
-    const canonical = this.#canonical.read(message);
-    if (canonical !== undefined && !isTooLarge(canonical.event.text, max)) return canonical;
     return readAnyhow(message, max);
+  }
+
+  #checkSize(length: number): void {
+    const max = this.#maxPayloadBytes;
+    if (max > 0 && length > max * ESCAPED_BYTES + HEAD_BYTES) bad('it is too large');
   }
 }
 
 /** Reads an envelope in whatever way it is written. */
 function readAnyhow(message: string, maxPayloadBytes: number): Received {
-  const parts = dataLast(message) ?? dataAnywhere(message);
+  const parts = partsOf(message);
   try {
     return read(parts, maxPayloadBytes);
   } catch (cause) {
@@ -145,35 +180,8 @@ interface Parts {
   dataText: string | undefined;
 }
 
-const OWN_DATA_KEY = ',"data":';
-const DATA_KEY = /,[ \t\r\n]*"data"[ \t\r\n]*:/;
-
-/**
- * Parses an envelope in two pieces, one up to the data and one of it, so that the publisher's text of the data is known. When
- * each piece is good JSON so is the whole, and it means the same.
- */
-function dataLast(message: string): Parts | undefined {
-  const [from, to] = dataKey(message);
-  if (from === -1 || !message.endsWith('}')) return undefined;
-  try {
-    const fields: unknown = JSON.parse(`${message.slice(0, from)}}`);
-    const dataText = message.slice(to, -1);
-    return isRecord(fields) && isJson(dataText) ? { fields, dataText: dataText.trim() } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Where the data's key begins and ends; the way ssekify writes it is found fastest. */
-function dataKey(message: string): readonly [number, number] {
-  const own = message.indexOf(OWN_DATA_KEY);
-  const other = own === -1 ? DATA_KEY.exec(message) : null;
-  if (other !== null) return [other.index, other.index + other[0].length];
-  return [own, own + OWN_DATA_KEY.length];
-}
-
-/** Parses an envelope as a whole: with its data elsewhere, more than once or not at all, or one that is not good. */
-function dataAnywhere(message: string): Parts {
+/** Parses an envelope, and finds the publisher's own text of its data. */
+function partsOf(message: string): Parts {
   let fields: unknown;
   try {
     fields = JSON.parse(message);
@@ -225,7 +233,7 @@ function read({ fields, dataText }: Parts, maxPayloadBytes: number): Received {
 
 /** What an envelope, which was found good, says of itself. */
 export function aboutOf(message: string): Partial<Envelope> {
-  const { v, n, at, origin } = dataAnywhere(message).fields;
+  const { v, n, at, origin } = partsOf(message).fields;
   return {
     ...(v === 1 && { v }),
     ...(typeof n === 'string' && { n }),

@@ -5,9 +5,9 @@ import { parsed } from './envelope.js';
 /** Looks for numbers in the data of received events, and parses for that only data that may have one. */
 export function foreignNumbers(stamper: Stamper, enabled: boolean, fieldName: string): (event: WireEvent) => void {
   if (!enabled) return () => undefined;
-  // Without its first quote, which is found too often. Something escaped may be the name; in what has a source nothing is.
+  // Without its first quote, which is found too often. Something escaped may be the name.
   const sign = JSON.stringify(fieldName).slice(1);
-  return ({ text, source }) => {
-    if (text.includes(sign) || (source === undefined && text.includes('\\'))) stamper.see(parsed(text));
+  return ({ text }) => {
+    if (text.includes(sign) || text.includes('\\')) stamper.see(parsed(text));
   };
 }

@@ -1,3 +1,6 @@
+/** Takes a message of a channel: the bytes from one place to another, which are somebody else's afterwards. */
+export type MessageListener = (channel: string, bytes: Buffer, from: number, to: number) => void;
+
 /** What a connection tells. */
 export interface LinkEvents {
   /** It is usable, for the first time or again. */
@@ -5,7 +8,7 @@ export interface LinkEvents {
   /** It is not, or could not be made. */
   lost(): void;
   error(error: unknown): void;
-  message(channel: string, message: string): void;
+  readonly message: MessageListener;
 }
 
 /** One connection of a client library, as the adapter needs it; it connects again by itself. */

@@ -1,14 +1,16 @@
 import { hasMethods } from '../checks.js';
+import { standsAt } from './bytes.js';
 import type { IORedisClient } from './ioredis-client.js';
+import type { MessageListener } from './link.js';
 import { messageAt, type PushedMessage } from './pushed-message.js';
 import { ReplyEnd } from './reply-end.js';
 
-type MessageListener = (channel: string, text: string) => void;
 type DataListener = (chunk: unknown) => void;
 
 /** What is taken of a socket here. */
 interface DataSource {
   rawListeners(event: 'data'): unknown[];
+  on(event: 'data', listener: DataListener): unknown;
   prependListener(event: 'data', listener: DataListener): unknown;
   removeListener(event: 'data', listener: DataListener): unknown;
 }
@@ -36,7 +38,8 @@ export function onMessages(client: IORedisClient, listener: MessageListener): vo
   });
   client.on('message', (channel, text) => {
     reader?.heard(String(channel), String(text));
-    listener(String(channel), String(text));
+    const bytes = Buffer.from(String(text));
+    listener(String(channel), bytes, 0, bytes.length);
   });
 }
 
@@ -68,6 +71,9 @@ export class MessageReader {
     // In its place before the others: to the client's time limit it matters which commands are answered by then.
     socket.prependListener('data', this.#onData);
     socket.removeListener('data', parse);
+    // Only what was once added in this way has Node hand chunks over at once, without a detour by its buffer.
+    socket.on('data', nothing);
+    socket.removeListener('data', nothing);
   }
 
   /**
@@ -125,7 +131,7 @@ export class MessageReader {
 
   /** @returns the index behind the message; 0 when there is none that begins so, or not all of it */
   #deliverKnown(known: Known | undefined, chunk: Buffer, at: number): number {
-    if (known === undefined || !beginsWith(chunk, at, known.head)) return 0;
+    if (known === undefined || !standsAt(chunk, at, known.head)) return 0;
     let from = at + known.head.length;
     let bytes = 0;
     for (; from < chunk.length; from += 1) {
@@ -138,7 +144,7 @@ export class MessageReader {
     const to = from + bytes;
     if (to + 2 > chunk.length || chunk[to] !== CR || chunk[to + 1] !== LF) return 0;
     try {
-      this.#deliver(known.channel, chunk.toString('utf8', from, to));
+      this.#deliver(known.channel, chunk, from, to);
     } catch (error) {
       throwLater(error);
     }
@@ -213,13 +219,7 @@ export class MessageReader {
   }
 }
 
-function beginsWith(chunk: Buffer, at: number, head: Buffer): boolean {
-  if (at + head.length > chunk.length) return false;
-  for (let index = 0; index < head.length; index += 1) {
-    if (chunk[at + index] !== head[index]) return false;
-  }
-  return true;
-}
+const nothing = () => undefined;
 
 /** What a listener throws must keep neither the next message nor the bytes' count from being right. */
 function throwLater(error: unknown): void {
@@ -229,7 +229,7 @@ function throwLater(error: unknown): void {
 }
 
 const isDataSource = (value: unknown): value is DataSource =>
-  hasMethods(value, ['rawListeners', 'prependListener', 'removeListener']);
+  hasMethods(value, ['rawListeners', 'on', 'prependListener', 'removeListener']);
 
 const isListener = (value: unknown): value is DataListener => typeof value === 'function';
 

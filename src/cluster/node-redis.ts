@@ -12,7 +12,7 @@ export interface NodeRedisClient {
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   duplicate(overrides?: Readonly<Record<string, unknown>>): unknown;
   connect(): Promise<unknown>;
-  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  subscribe(channel: string, listener: (message: Buffer) => void, asBuffers: true): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
   sendCommand(args: readonly string[]): Promise<unknown>;
   destroy(): unknown;
@@ -86,7 +86,7 @@ class NodeRedisLink implements Link {
   #events: LinkEvents | undefined;
   #over = false;
   #onceMore: NodeJS.Timeout | undefined;
-  readonly #heard = new Map<string, (message: string) => void>();
+  readonly #heard = new Map<string, (message: Buffer) => void>();
 
   constructor(make: () => NodeRedisClient) {
     this.#make = make;
@@ -110,10 +110,10 @@ class NodeRedisLink implements Link {
     // The client subscribes again by itself; with the same listener, asking again adds nothing.
     let listener = this.#heard.get(channel);
     if (listener === undefined) {
-      listener = (message) => this.#events?.message(channel, message);
+      listener = (message) => this.#events?.message(channel, message, 0, message.length);
       this.#heard.set(channel, listener);
     }
-    return this.#client.subscribe(channel, listener);
+    return this.#client.subscribe(channel, listener, true);
   }
 
   unsubscribe(channel: string): Promise<unknown> {

@@ -1,4 +1,4 @@
-import { CountedIds } from '../counted-ids.js';
+import { type CountedId, CountedIds } from '../counted-ids.js';
 import { ownText } from '../own-text.js';
 import type { Scope } from '../types.js';
 
@@ -64,6 +64,13 @@ export class Recent {
     if (this.has(n, scope, id)) return true;
     this.#remember(n, scope, id);
     return false;
+  }
+
+  /** Adds what is delivered now, if it is known to be new. @returns whether it did */
+  addNew(scope: Scope, id: CountedId): boolean {
+    const isNew = this.#counted.add(id, scope);
+    if (isNew) this.#count();
+    return isNew;
   }
 
   has(n: string | undefined, scope: Scope | undefined, id: string | undefined): boolean {

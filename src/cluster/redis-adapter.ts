@@ -1,5 +1,5 @@
 import { Gate } from './gate.js';
-import type { Link } from './link.js';
+import type { Link, MessageListener } from './link.js';
 import type { NumberedPublish, NumberedResult, RedisLike } from './redis-like.js';
 import { numberedArguments, numberedResult, PUBLISH_AT_SLOT, PUBLISH_NUMBERED, slotKey } from './script.js';
 import { Subscriptions } from './subscriptions.js';
@@ -20,6 +20,7 @@ export class RedisAdapter implements ClosableAdapter {
   readonly #watchdog: Watchdog;
   readonly #errorListeners = new Set<(error: unknown) => void>();
   readonly #messageListeners = new Set<(channel: string, message: string) => void>();
+  readonly #bytesListeners = new Set<MessageListener>();
 
   constructor(publisher: Link, subscriber: Link) {
     this.#publisher = publisher;
@@ -27,7 +28,10 @@ export class RedisAdapter implements ClosableAdapter {
     const error = (cause: unknown) => {
       for (const listener of [...this.#errorListeners]) listener(cause);
     };
-    const message = (channel: string, text: string) => {
+    const message: MessageListener = (channel, bytes, from, to) => {
+      for (const listener of this.#bytesListeners) listener(channel, bytes, from, to);
+      if (this.#messageListeners.size === 0) return;
+      const text = bytes.toString('utf8', from, to);
       for (const listener of this.#messageListeners) listener(channel, text);
     };
     this.#subscriptions = new Subscriptions(subscriber, error);
@@ -69,6 +73,12 @@ export class RedisAdapter implements ClosableAdapter {
   ): void {
     if (event === 'message') this.#messageListeners.add(listener);
     else this.#errorListeners.add(listener);
+  }
+
+  /** The same as `'message'`, without a text being made of it. @returns ends it */
+  onBytes(listener: MessageListener): () => void {
+    this.#bytesListeners.add(listener);
+    return () => this.#bytesListeners.delete(listener);
   }
 
   onState(listener: (state: 'up' | 'down', channel: string) => void): void {

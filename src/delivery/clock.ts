@@ -30,11 +30,23 @@ export class Clock {
   #armedAt = Number.POSITIVE_INFINITY;
   #latest = 0;
   #stopped = false;
+  #turning = false;
+  readonly #endTurn = () => {
+    this.#turning = false;
+  };
 
   /** Milliseconds on a monotonic scale. */
   now(): number {
     this.#latest = Math.max(this.#latest, performance.now());
     return this.#latest;
+  }
+
+  /** The time, as it was when it was first asked for in this turn: for what does it once for each of many. */
+  turn(): number {
+    if (this.#turning) return this.#latest;
+    this.#turning = true;
+    process.nextTick(this.#endTurn);
+    return this.now();
   }
 
   /** Wakes `who` at `at`, or earlier if it is already due earlier. */

@@ -1,4 +1,4 @@
-import { CountedIds } from '../counted-ids.js';
+import { type CountedId, CountedIds } from '../counted-ids.js';
 import type { KnownPlaces } from './position-index.js';
 
 /** Older ones are found while their events are kept; each place takes 24 bytes. */
@@ -10,7 +10,7 @@ export class CountedPlaces implements KnownPlaces {
   readonly #orders = new CountedIds<number>();
 
   /** @returns whether the id, which no event before had, tells the place from now on */
-  take(id: string, order: number): boolean {
+  take(id: string | CountedId, order: number): boolean {
     if (this.#orders.size >= PLACES_PER_GENERATION) this.#orders.age();
     return this.#orders.add(id, order);
   }

@@ -93,6 +93,11 @@ export class Delivery implements ConnectionHost {
     return this.#give(targets, frame);
   }
 
+  /** Whether an event can be kept as bytes: nobody waits for it, and its scope keeps such. */
+  keepsBytes(scope: HeldScope): boolean {
+    return this.registry.targetsOf(scope) === undefined && 'recent' in scope && scope.recent?.packing === true;
+  }
+
   /** The same for one connection, without a loop. */
   #give(connection: Connection, frame: Frame): number {
     const outcome = connection.push(frame);

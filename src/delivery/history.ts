@@ -1,7 +1,8 @@
 import type { GapReason } from '../types.js';
 import type { Frame } from '../wire/frame.js';
 import type { Connection } from './connection.js';
-import type { BufferHolder } from './recent-buffer.js';
+import type { BufferHolder, HeldScope } from './recent-buffer.js';
+import type { SourceBytes } from './recent-frames.js';
 import type { Scope } from './scope.js';
 
 /** What was sent, and what connections get of it: the recent events of this instance, or the log of all. */
@@ -10,6 +11,8 @@ export interface History {
   readonly size: { buffers: number; items: number; bytes: number };
   /** Keeps a frame; one without an id is live only. @param holder - a connection of the user, where there is only one */
   record(scope: Scope, frame: Frame, holder?: BufferHolder): void;
+  /** Keeps an event as bytes, for a scope that holds a buffer which is packing; absent where there are none. */
+  recordBytes?(scope: HeldScope, source: SourceBytes, order: number): void;
   /** A connection is in: it gets what it missed, and from now on what is sent. @returns a gap that is not told yet */
   enter(connection: Connection, lastEventId: string | undefined): GapReason | undefined;
   /** A connection joins a room, and gets what that said since the position it came with. @returns a gap that is not told yet */

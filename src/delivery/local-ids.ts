@@ -1,3 +1,5 @@
+import { type CountedId, textOf } from '../counted-ids.js';
+
 const MAX_BYTES = 128;
 const SUFFIX = /^(.+)\+([a-z0-9]{10})\.[0-9]+$/s;
 
@@ -7,7 +9,8 @@ const SUFFIX = /^(.+)\+([a-z0-9]{10})\.[0-9]+$/s;
  */
 export class LocalIds {
   readonly #instanceId: string;
-  #published: string | undefined;
+  #published: string | CountedId | undefined;
+  readonly #counted = { time: 0, origin: '', counter: 0 };
   #counter = 0;
 
   constructor(instanceId: string) {
@@ -15,15 +18,26 @@ export class LocalIds {
   }
 
   /** An event with this id came from the channel. */
-  follow(id: string): void {
-    this.#published = id;
+  follow(id: string | CountedId): void {
+    if (typeof id === 'string') {
+      this.#published = id;
+      return;
+    }
+    // What is given is used again for the next one.
+    const counted = this.#counted;
+    counted.time = id.time;
+    counted.origin = id.origin;
+    counted.counter = id.counter;
+    this.#published = counted;
   }
 
   /** The next id; `undefined` when nothing was published yet, or its id is too long to build on. */
   next(): string | undefined {
-    if (this.#published === undefined) return undefined;
+    const published = this.#published;
+    if (published === undefined) return undefined;
     this.#counter += 1;
-    const id = `${this.#published}+${this.#instanceId}.${this.#counter}`;
+    const followed = typeof published === 'string' ? published : textOf(published);
+    const id = `${followed}+${this.#instanceId}.${this.#counter}`;
     return Buffer.byteLength(id) > MAX_BYTES ? undefined : id;
   }
 }

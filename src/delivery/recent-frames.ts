@@ -7,6 +7,15 @@ export type Evicted = Pick<Frame, 'id' | 'order' | 'byteLength' | 'unique'>;
 /** Makes the frame at a place out of the text that an event was kept as. */
 export type Restore = (source: string, order: number) => Frame;
 
+/** An event of ASCII as the bytes that it came in. */
+export interface SourceBytes {
+  readonly bytes: Buffer;
+  readonly from: number;
+  readonly to: number;
+  /** Of its frame. */
+  readonly byteLength: number;
+}
+
 /** Scopes with fewer frames keep them as they are: a ring would cost more. */
 const PACK_FROM = 4;
 const LEAST_ROOM_BYTES = 1024;
@@ -61,12 +70,31 @@ export class RecentFrames {
     const { source, byteLength, order } = frame;
     // The chunk is the very text that is written to the client next: it is put together only once.
     const text = source ?? frame.keepChunk();
-    const ring = this.#withRoom(HEADER_BYTES + text.length);
-    writeLength(ring, source === undefined ? text.length : text.length + SOURCE, this.#end);
-    writeLength(ring, byteLength, this.#end + LENGTH_BYTES);
-    writeOrder(ring, order, this.#end + 2 * LENGTH_BYTES);
-    ring.write(text, this.#end + HEADER_BYTES, 'latin1');
-    this.#end += HEADER_BYTES + text.length;
+    const at = this.#place(text.length, source === undefined ? 0 : SOURCE, byteLength, order);
+    this.#ring?.write(text, at, 'latin1');
+  }
+
+  /** Whether what is pushed next is packed, if it can be. */
+  get packing(): boolean {
+    return this.#ring !== undefined && this.#length >= PACK_FROM;
+  }
+
+  /** The same as `push`, of a placed event that is small, while it is {@link RecentFrames.packing}. */
+  pushBytes({ bytes, from, to, byteLength }: SourceBytes, order: number): void {
+    this.#length += 1;
+    const at = this.#place(to - from, SOURCE, byteLength, order);
+    this.#ring?.set(new Uint8Array(bytes.buffer, bytes.byteOffset + from, to - from), at);
+  }
+
+  /** Makes room for so many bytes, and heads them. @returns where they belong */
+  #place(length: number, form: number, byteLength: number, order: number): number {
+    const ring = this.#withRoom(HEADER_BYTES + length);
+    const at = this.#end;
+    writeLength(ring, length + form, at);
+    writeLength(ring, byteLength, at + LENGTH_BYTES);
+    writeOrder(ring, order, at + 2 * LENGTH_BYTES);
+    this.#end = at + HEADER_BYTES + length;
+    return at + HEADER_BYTES;
   }
 
   shift(): Evicted | undefined {

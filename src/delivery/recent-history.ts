@@ -7,8 +7,8 @@ import type { Delivery } from './delivery.js';
 import type { History } from './history.js';
 import { followedId } from './local-ids.js';
 import type { KnownPlaces } from './position-index.js';
-import type { BufferHolder } from './recent-buffer.js';
-import type { Restore } from './recent-frames.js';
+import type { BufferHolder, HeldScope } from './recent-buffer.js';
+import type { Restore, SourceBytes } from './recent-frames.js';
 import { Replay } from './replay.js';
 import { EVERYONE, roomScope, type Scope, userScope } from './scope.js';
 import { ServedRooms } from './served-rooms.js';
@@ -52,6 +52,10 @@ export class RecentHistory implements History {
 
   record(scope: Scope, frame: Frame, holder?: BufferHolder): void {
     this.#replay.record(scope, frame, holder);
+  }
+
+  recordBytes(scope: HeldScope, source: SourceBytes, order: number): void {
+    this.#replay.recordBytes(scope, source, order);
   }
 
   clear(scope: Scope | undefined): void {

@@ -3,8 +3,8 @@ import type { Frame } from '../wire/frame.js';
 import type { Clock, Wakeable } from './clock.js';
 import { Dormant, type Loss } from './dormant.js';
 import { type KnownPlaces, PositionIndex } from './position-index.js';
-import { type BufferHolder, RecentBuffer } from './recent-buffer.js';
-import type { Evicted, Restore } from './recent-frames.js';
+import { type BufferHolder, type HeldScope, RecentBuffer } from './recent-buffer.js';
+import type { Evicted, Restore, SourceBytes } from './recent-frames.js';
 import { EVERYONE, type Scope } from './scope.js';
 
 /** Bounds of what is kept. */
@@ -66,15 +66,29 @@ export class Replay implements Wakeable {
   /** Keeps a frame; one without an id is live only. @param holder - has the scope's buffer at hand from then on */
   record(scope: Scope, frame: Frame, holder?: BufferHolder): void {
     if (!frame.hasId) return;
-    const now = this.#clock.now();
-    this.#dropIdle(now);
-    const buffer = this.#open(scope, now, holder);
+    const buffer = this.#use(scope, holder, this.#clock.now());
     buffer.push(frame);
     this.#index.add(frame);
+    this.#kept(buffer, frame.byteLength);
+  }
+
+  /** Keeps an event, whose id tells its place, as bytes, in a buffer that is packing. */
+  recordBytes(scope: HeldScope, source: SourceBytes, order: number): void {
+    const buffer = this.#use(scope, 'recent' in scope ? scope : undefined, this.#clock.turn());
+    buffer.pushBytes(source, order);
+    this.#kept(buffer, source.byteLength);
+  }
+
+  #use(scope: Scope, holder: BufferHolder | undefined, now: number): RecentBuffer {
+    this.#dropIdle(now);
+    return this.#open(scope, now, holder);
+  }
+
+  #kept(buffer: RecentBuffer, byteLength: number): void {
     this.#items += 1;
-    this.#bytes += frame.byteLength;
+    this.#bytes += byteLength;
     // It could not stay anyway; everyone else's events are not to go for it.
-    if (frame.byteLength > this.#limits.maxBytes) this.#empty(buffer);
+    if (byteLength > this.#limits.maxBytes) this.#empty(buffer);
     if (buffer.length > buffer.maxItems) this.#evictOldest(buffer);
     const { user, room } = this.#buffers;
     while (this.#leastUsed !== undefined && user.size + room.size > this.#limits.maxScopes) this.#drop(this.#leastUsed);

@@ -39,21 +39,21 @@ export class Frame {
   readonly byteLength: number;
   /** ASCII that a placed one can be made of again. */
   readonly source: string | undefined;
-  /** All lines, or those before the data while that is kept beside. */
+  /** Empty while it is not put together out of the event, or the chunk is kept. */
   #text: string;
-  #data: string | undefined;
+  #event: WireEvent | undefined;
   #id: string | undefined;
   #chunk: string | undefined;
 
-  private constructor(order: number, byteLength: number, text: string, kind?: Kind, id?: string, data?: WireEvent) {
+  private constructor(order: number, byteLength: number, text: string, kind?: Kind, id?: string, event?: WireEvent) {
     this.order = order;
     this.byteLength = byteLength;
     this.unique = kind !== undefined;
     this.placed = kind === 'placed';
-    this.source = data?.source;
+    this.source = event?.source;
     this.hasId = this.placed || id !== undefined;
     this.#text = text;
-    this.#data = data?.text;
+    this.#event = event;
     this.#id = id;
   }
 
@@ -67,16 +67,16 @@ export class Frame {
     return Frame.ofText(textIn(chunk, byteLength), order, 'placed');
   }
 
-  /** @param head - the lines before the data, which is one line; `bytes` are those of both */
-  static ofData(head: string, data: WireEvent, bytes: number, order: number, kind?: Kind): Frame {
-    return new Frame(order, bytes + AROUND_DATA, head, kind, data.id, data);
+  /** @param event - whose data is one line; `bytes` are those of all lines */
+  static ofEvent(event: WireEvent, bytes: number, order: number, kind?: Kind): Frame {
+    return new Frame(order, bytes, '', kind, event.id, event);
   }
 
   get text(): string {
     if (this.#chunk !== undefined) return textIn(this.#chunk, this.byteLength);
-    if (this.#data !== undefined) {
-      this.#text = `${this.#text}data: ${this.#data}\n\n`;
-      this.#data = undefined;
+    if (this.#event !== undefined) {
+      this.#text = `${headOf(this.#event)}data: ${this.#event.text}\n\n`;
+      this.#event = undefined;
     }
     return this.#text;
   }
@@ -91,15 +91,12 @@ export class Frame {
     const { chunk } = this;
     this.#chunk = chunk;
     this.#text = '';
-    this.#data = undefined;
     return chunk;
   }
 
   /** Bytes equal UTF-16 units only in ASCII. */
   get ascii(): boolean {
-    if (this.#chunk !== undefined) return true;
-    const length = this.#text.length + (this.#data === undefined ? 0 : this.#data.length + AROUND_DATA);
-    return length === this.byteLength;
+    return this.source !== undefined || this.#chunk !== undefined || this.text.length === this.byteLength;
   }
 
   /** The event's id; `undefined` when it has none. */
@@ -128,6 +125,9 @@ const textIn = (chunk: string, byteLength: number) => chunk.slice(sizeLine(byteL
 const COMPACTED_UP_TO = 1024;
 
 const ID_FIELD = 'id: ';
+const AROUND_ID = 'id: \n'.length;
+const AROUND_EVENT = 'event: \n'.length;
+const AROUND_RETRY = 'retry: \n'.length;
 const AROUND_DATA = 'data: \n\n'.length;
 
 const idLine = (id: string) => `${ID_FIELD}${id}\n`;
@@ -144,21 +144,27 @@ function dataLines(text: string): string {
  * @param placed - unique ids tell their place
  */
 export function encodeEvent(wire: WireEvent, order: number, placed = false): Frame {
-  const { id, unique, event, retry, text, json } = wire;
+  const { id, unique, text, json } = wire;
   const isUnique = unique === true && id !== undefined;
   const tellsPlace = placed && isUnique && text.length <= COMPACTED_UP_TO;
   const kind = tellsPlace ? 'placed' : isUnique ? 'unique' : undefined;
+  if (json !== true) return Frame.ofText(`${headOf(wire)}${dataLines(text.toWellFormed())}\n`, order, kind, id);
+  const bytes = headBytes(wire, tellsPlace) + (wire.bytes ?? Buffer.byteLength(text)) + AROUND_DATA;
+  return Frame.ofEvent(wire, bytes, order, kind);
+}
+
+/** The lines before the data. */
+function headOf({ id, event, retry }: WireEvent): string {
   let head = id === undefined ? '' : idLine(id);
-  // Such an id is ASCII.
-  let headBytes = tellsPlace ? head.length : Buffer.byteLength(head);
-  if (retry !== undefined || (event !== undefined && event !== '')) {
-    if (event !== undefined && event !== '') head += `event: ${event.toWellFormed()}\n`;
-    if (retry !== undefined) head += `retry: ${retry}\n`;
-    headBytes = Buffer.byteLength(head);
-  }
-  if (json !== true) return Frame.ofText(`${head}${dataLines(text.toWellFormed())}\n`, order, kind, id);
-  const bytes = headBytes + (wire.bytes ?? Buffer.byteLength(text));
-  return Frame.ofData(head, wire, bytes, order, kind);
+  if (event) head += `event: ${event.toWellFormed()}\n`;
+  return retry === undefined ? head : `${head}retry: ${retry}\n`;
+}
+
+/** The bytes of the lines before the data, which are not put together for it. */
+function headBytes({ id, event, retry, source }: WireEvent, hasAsciiId: boolean): number {
+  let bytes = id === undefined ? 0 : (hasAsciiId ? id.length : Buffer.byteLength(id)) + AROUND_ID;
+  if (event) bytes += (source === undefined ? Buffer.byteLength(event) : event.length) + AROUND_EVENT;
+  return retry === undefined ? bytes : bytes + String(retry).length + AROUND_RETRY;
 }
 
 /** Encodes a comment; no event listener sees it. */

@@ -33,8 +33,8 @@ function* pathsIn(value: unknown): Generator<string> {
   if (typeof value === 'object' && value !== null) for (const each of Object.values(value)) yield* pathsIn(each);
 }
 
-it('is at most 80 kB when packed, a seventh of which are the comments of its types', () => {
-  expect(packed.size).toBeLessThanOrEqual(80_000);
+it('is at most 82 kB when packed, a seventh of which are the comments of its types', () => {
+  expect(packed.size).toBeLessThanOrEqual(82_000);
 });
 
 interface Metafile {

@@ -36,6 +36,7 @@ import('ssekify').then((named) => {
       expect(client.ended).toBe(true);
       expect(client.events).toMatchObject([{ event: 'hello', id: undefined }]);
       expect(client.comments).toEqual(['no listener sees this']);
+      await program.printed('false\n');
       expect(program.output).toMatch(/^\S+-1 ann \[ 'sports' \] undefined false$/m);
     },
   },

@@ -40,7 +40,7 @@ import {
   saferRoomOptions,
 } from './options.js';
 import { openPubSub } from './pub-sub.js';
-import { attempt, harmless, within } from './settling.js';
+import { harmless, promised, within } from './settling.js';
 import { createInstanceId, type NewId } from './stamp/ids.js';
 import { NO_WISH, readSendOptions, Stamper, type Wish } from './stamp/stamper.js';
 import { Counters, type SSEKifyStats } from './stats.js';
@@ -392,7 +392,7 @@ export class Hub implements BusHost {
 
   /** Every rejection is reported and may be left unawaited. */
   #settling<Value>(run: () => Promise<Value>): Promise<Value> {
-    const running = attempt(run);
+    const running = promised(run);
     running.catch((error: unknown) => this.#reporter.error(asError(error)));
     return running;
   }

@@ -14,10 +14,10 @@ export async function within(ms: number, something: Promise<unknown> | undefined
   }
 }
 
-/** Turns what is thrown at once into a rejection. */
-export function attempt<Value>(run: () => Value | PromiseLike<Value>): Promise<Value> {
+/** What a function promises; what it throws at once rejects. */
+export function promised<Value>(run: () => Promise<Value>): Promise<Value> {
   try {
-    return Promise.resolve(run());
+    return run();
   } catch (error) {
     return Promise.reject(asError(error));
   }

@@ -1,7 +1,6 @@
 import type { Clock, Wakeable } from '../delivery/clock.js';
 import type { HeldScope } from '../delivery/recent-buffer.js';
 import { SSEKifyError } from '../errors.js';
-import { attempt } from '../settling.js';
 import type { PublishResult } from '../types.js';
 import type { WireEvent } from '../wire/frame.js';
 import { type BusStats, NOTHING_COUNTED } from './bus-stats.js';
@@ -93,7 +92,7 @@ export class Bus implements Wakeable {
     this.#recent = new Recent(() => parts.clock.now());
     this.#ownBeginning = literal(`{"v":1,"n":"${parts.instanceId}-`);
     const { adapter, channel, clock } = parts;
-    if (adapter instanceof RedisAdapter) this.#offBytes = adapter.onBytes((...message) => this.#onBytes(...message));
+    if (givesBytes(adapter)) this.#offBytes = adapter.onBytes((...message) => this.#onBytes(...message));
     else adapter.on('message', this.#listeners.message);
     adapter.on('error', this.#listeners.error);
     this.#standing = new Standing({
@@ -422,4 +421,13 @@ function outcomeOf(error: unknown): 'refused' | 'unknown' {
   return typeof error === 'object' && error !== null && Reflect.get(error, 'outcome') === 'unknown'
     ? 'unknown'
     : 'refused';
+}
+
+/** Whether messages can be had as bytes: not where somebody has put a listener of their own before the hub's. */
+const givesBytes = (adapter: RedisLike): adapter is RedisAdapter =>
+  adapter instanceof RedisAdapter && adapter.on === RedisAdapter.prototype.on;
+
+/** Turns what is thrown at once into a rejection. */
+async function attempt(run: () => unknown): Promise<unknown> {
+  return run();
 }

@@ -7,6 +7,9 @@ export const DIGIT = 8;
 /** What an instance's name is made of. */
 export const NAME = 16;
 
+export const QUOTE = 0x22;
+export const ZERO = 0x30;
+
 const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
   const character = String.fromCharCode(byte);
   if (byte < 0x20 || character === '"' || character === '\\') return 0;

@@ -2,7 +2,7 @@ import { type CountedId, readCountedId } from '../counted-ids.js';
 import type { HeldScope } from '../delivery/recent-buffer.js';
 import type { SourceBytes } from '../delivery/recent-frames.js';
 import type { WireEvent } from '../wire/frame.js';
-import { ASCII, DIGIT, endOf, literal, NAME, PLAIN, standsAt, WORD } from './bytes.js';
+import { ASCII, DIGIT, endOf, literal, NAME, PLAIN, QUOTE, standsAt, WORD, ZERO } from './bytes.js';
 import { JsonScanner } from './json-bytes.js';
 import { KnownScopes } from './known-scopes.js';
 
@@ -16,9 +16,7 @@ const RETRY = literal(',"retry":');
 const AT = literal(',"at":');
 const ORIGIN = literal(',"origin":"');
 const DATA = literal('","data":');
-const QUOTE = 0x22;
 const CLOSING_BRACE = 0x7d;
-const ZERO = 0x30;
 
 const MAX_SOURCE_DATA_LENGTH = 1024;
 
@@ -167,9 +165,9 @@ export class CanonicalReader implements CountedSource {
     if (!has(from, at, 1, 64) || !standsAt(bytes, at, DATA)) return false;
     this.#dataFrom = at + DATA.length;
     this.byteLength = length + this.to - this.#dataFrom;
-    if (this.#json.endOf(bytes, this.#dataFrom, ASCII) === this.to) return true;
+    if (this.#json.end(bytes, this.#dataFrom, ASCII) === this.to) return true;
     this.#isAscii = false;
-    return this.#json.endOf(bytes, this.#dataFrom, PLAIN) === this.to;
+    return this.#json.end(bytes, this.#dataFrom, PLAIN) === this.to;
   }
 
   get #hasSource(): boolean {

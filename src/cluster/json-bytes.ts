@@ -1,13 +1,11 @@
-import { DIGIT, endOf, literal, standsAt } from './bytes.js';
+import { DIGIT, endOf, literal, QUOTE, standsAt, ZERO } from './bytes.js';
 
 const TRUE = literal('true');
 const FALSE = literal('false');
 const NULL = literal('null');
-const QUOTE = 0x22;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
 const POINT = 0x2e;
-const ZERO = 0x30;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
 const OPENING_BRACE = 0x7b;
@@ -36,7 +34,7 @@ export class JsonScanner {
    * @param kind - the bytes that strings may have
    * @returns where the value ends that begins here; -1 when it is no such one
    */
-  endOf(bytes: Uint8Array, from: number, kind: number): number {
+  end(bytes: Uint8Array, from: number, kind: number): number {
     this.hasField = false;
     this.#kind = kind;
     this.#depth = 0;

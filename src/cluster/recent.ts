@@ -57,17 +57,14 @@ export class Recent {
 
   /** Adds what is delivered now. @returns whether it was delivered before */
   seen(n: string | undefined, scope: Scope | undefined, id: string | undefined): boolean {
-    if (scope !== undefined && id && this.#counted.add(id, scope)) {
-      this.#count();
-      return false;
-    }
+    if (scope !== undefined && id && this.addNew(scope, id)) return false;
     if (this.has(n, scope, id)) return true;
     this.#remember(n, scope, id);
     return false;
   }
 
   /** Adds what is delivered now, if it is known to be new. @returns whether it did */
-  addNew(scope: Scope, id: CountedId): boolean {
+  addNew(scope: Scope, id: string | CountedId): boolean {
     const isNew = this.#counted.add(id, scope);
     if (isNew) this.#count();
     return isNew;
@@ -81,8 +78,7 @@ export class Recent {
   }
 
   add(n: string | undefined, scope: Scope | undefined, id: string | undefined): void {
-    if (scope !== undefined && id && this.#counted.add(id, scope)) this.#count();
-    else this.#remember(n, scope, id);
+    if (scope === undefined || !id || !this.addNew(scope, id)) this.#remember(n, scope, id);
   }
 
   #remember(n: string | undefined, scope: Scope | undefined, id: string | undefined): void {

@@ -83,3 +83,20 @@ it('publishes in order by a client that gathers commands by itself', async () =>
     expect(ann.events.map((event) => JSON.parse(event.data).n)).toEqual([0, 1, 2, 3]);
   }
 });
+
+it('lets an application listen to messages before the hub does', async () => {
+  const { url } = await startRedis();
+  const adapter = createIORedisAdapter(url);
+  const { on } = adapter;
+  adapter.on = (event: string, listener: (...heard: never[]) => void) => {
+    const shout = (channel: string, message: string) =>
+      Reflect.apply(listener, undefined, [channel, message.replace('quiet', 'LOUD')]);
+    Reflect.apply(on, adapter, [event, event === 'message' ? shout : listener]);
+  };
+  const hub = await serveHub({ hub: { redis: adapter } });
+  await hub.sse.ready();
+  const ann = await openStream(`${hub.url}/ann`);
+  await hub.sse.publishToUser('ann', 'quiet', { text: true });
+  await ann.received(1);
+  expect(ann.events[0]?.data).toBe('LOUD');
+});

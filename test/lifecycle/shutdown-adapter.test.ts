@@ -18,19 +18,29 @@ it('resolves after graceMs although an adapter never finishes closing', async ()
   await expect(sse.shutdown({ graceMs: 20 })).resolves.toBeUndefined();
 });
 
-it('resolves although an adapter fails to close, and tells of it', async () => {
+const failing = () => new Error('Connection is closed.');
+
+it.each([
+  // As a client's quit() does that has no connection.
+  ['rejects', () => Promise.reject(failing())],
+  [
+    'throws',
+    () => {
+      throw failing();
+    },
+  ],
+])('resolves although an adapter fails to close, which %s, and tells of it', async (_, close) => {
   const adapter = {
     publish: async () => 1,
     subscribe: async () => 1,
     on: () => undefined,
-    // As a client's quit() does that has no connection.
-    close: () => Promise.reject(new Error('Connection is closed.')),
+    close,
   };
   const sse = new SSEKify({ redis: adapter });
   const errors = collect(sse, 'error');
   await sse.ready();
   await expect(sse.shutdown()).resolves.toBeUndefined();
-  expect(errors).toMatchObject([{ code: 'BUS_ERROR', cause: { message: 'Connection is closed.' } }]);
+  expect(errors).toMatchObject([{ code: 'BUS_ERROR', cause: failing() }]);
 });
 
 it('listens to errors of an adapter until it is closed, since an EventEmitter would throw them', async () => {

@@ -51,6 +51,29 @@ const NEVER = Number.POSITIVE_INFINITY;
 
 /** One client: its place in the stream, what waits for it, and its end. */
 export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner {
+  // First what each frame needs, side by side in memory.
+  dirty = false;
+  /** Frames of this tick for a client that keeps up. */
+  #fresh: Frame | Frame[] | undefined;
+  #freshBytes = 0;
+  #state: 'open' | 'ending' | 'ended' = 'open';
+  #backlog: Backlog | undefined;
+  /** A write was answered `false`, and the drain has not come. */
+  #stalled = false;
+  /** It stalled, and has not caught up with what it accepted: only then do the limits hold. */
+  #behind = false;
+  #pingDue = false;
+  /** What waits for a client that is behind. */
+  #arrears: Arrears | undefined;
+  #sink: Sink | undefined;
+  /** The last id written to the client. */
+  #sentId: string;
+  /** Order of the newest frame with an id that it accepted. */
+  #cursor = 0;
+  readonly #host: ConnectionHost;
+  /** What is kept of its user's events; the history keeps it at hand here. */
+  recent: RecentBuffer | undefined;
+
   readonly userId: string;
   readonly settings: ConnectionSettings;
   /** Names of the rooms it is in; made with the first. The registry keeps it. */
@@ -59,28 +82,10 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   readonly connectedAt: number;
   /** The place in the send order it resumed from; `undefined` when it asked for none. */
   position: number | undefined;
-  /** What is kept of its user's events; the history keeps it at hand here. */
-  recent: RecentBuffer | undefined;
   /** What it got of rooms; only of one that has a position. */
   served: ServedRooms | undefined;
-  dirty = false;
   wakeSlot: number | undefined;
-
-  readonly #host: ConnectionHost;
   readonly #number: number;
-  #sink: Sink | undefined;
-  #state: 'open' | 'ending' | 'ended' = 'open';
-  /** Frames of this tick for a client that keeps up. */
-  #fresh: Frame | Frame[] | undefined;
-  #freshBytes = 0;
-  /** What waits for a client that is behind. */
-  #arrears: Arrears | undefined;
-  #backlog: Backlog | undefined;
-  /** A write was answered `false`, and the drain has not come. */
-  #stalled = false;
-  /** It stalled, and has not caught up with what it accepted: only then do the limits hold. */
-  #behind = false;
-  #pingDue = false;
   #pingAt: number;
   /** 0 = it lives on. */
   #endsAt: number;
@@ -88,10 +93,6 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   #progress: Progress | undefined;
   /** Lets go of what could end it from outside. */
   #letGo: (() => void) | undefined;
-  /** The last id written to the client. */
-  #sentId: string;
-  /** Order of the newest frame with an id that it accepted. */
-  #cursor = 0;
 
   constructor(host: ConnectionHost, number: number, userId: string, settings: ConnectionSettings, lastEventId = '') {
     this.#host = host;

@@ -88,6 +88,25 @@ it('writes nothing into a socket that the application has corked before what it 
   expect((await client.received(2)).map(({ data }) => data)).toEqual(['first', 'second']);
 });
 
+it('writes nothing behind the end that the application gives a response, whose client is still reading', async () => {
+  const { sse, port, response } = await serveResponses();
+  const client = await connectRaw(port, { paused: true });
+  client.get('/ann');
+  const res = await response(0);
+  const own = 'x'.repeat(8 * 1024 * 1024);
+  res.end(own);
+  expect(res.writableFinished).toBe(false);
+  for (let n = 0; n < 3; n += 1) {
+    sse.sendToUser('ann', 'too late', { text: true });
+    await turn();
+  }
+  client.get('/bob');
+  client.socket.resume();
+  await client.until((text) => text.split('retry: ').length > 2);
+  const after = client.text.slice(client.text.indexOf(own) + own.length);
+  expect(after).toMatch(/^\r\n0\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
+});
+
 it('tells once of a client that resets the connection while it holds up a write, and throws nowhere', async () => {
   const { sse, port, handle } = await serveResponses();
   const gone = collect(sse, 'disconnect');

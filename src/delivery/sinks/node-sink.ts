@@ -28,13 +28,14 @@ export function hadSink(res: RawResponse): boolean {
  * safe, it writes ready-made chunks to the socket underneath instead.
  */
 export class NodeSink implements Sink {
-  readonly #res: RawResponse & Host;
-  readonly #socket: (RawSocket & Host) | undefined;
-  readonly #owner: SinkOwner;
-  /** Whether it waits behind another response on its socket; such a one is not told when the socket closes. */
-  readonly #queued: boolean;
+  // First what each write needs, side by side in memory.
   /** Where chunks are written ready-made; known from the first write on, when the head is made. */
   #direct: ServerSocket | undefined;
+  readonly #owner: SinkOwner;
+  readonly #res: RawResponse & Host;
+  readonly #socket: (RawSocket & Host) | undefined;
+  /** Whether it waits behind another response on its socket; such a one is not told when the socket closes. */
+  readonly #queued: boolean;
   #begun = false;
   #nextOn: NodeSink | undefined;
   /**

@@ -4,6 +4,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import https from 'node:https';
 import tls from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { scripts } from '../../package.json';
 import { atEnd } from '../helpers/cleanup.js';
 import { readEvents } from '../helpers/client.js';
 import { type Example, startCommand, startScript } from '../helpers/example.js';
@@ -30,6 +31,15 @@ interface Particulars {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** As the script has them. */
+function denoArguments(): string[] {
+  const [, args] =
+    /npx -y deno@[\d.]+ (run --no-code-cache .*) examples\/deno\/index\.js/.exec(scripts['dev:deno']) ?? [];
+  if (args === undefined)
+    throw new Error('dev:deno has another form, or would run the compiled code of an older build');
+  return args.split(' ');
+}
+
 const ALL: readonly Particulars[] = [
   { name: 'express', ownPort: 3000 },
   { name: 'koa', ownPort: 3010 },
@@ -40,7 +50,7 @@ const ALL: readonly Particulars[] = [
   { name: 'http', ownPort: 3060 },
   { name: 'http2', ownPort: 3443, transport: overHttp2 },
   { name: 'bun', ownPort: 3080, runtime: 'bun' },
-  { name: 'deno', ownPort: 3090, runtime: 'deno', args: ['run', '--allow-net', '--allow-env', '--allow-read'] },
+  { name: 'deno', ownPort: 3090, runtime: 'deno', args: denoArguments() },
   { name: 'egg', ownPort: 7001 },
 ];
 

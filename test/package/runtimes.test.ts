@@ -31,9 +31,9 @@ describe.for([
   });
 
   /** The served hub; `undefined` where this machine cannot have the runtime. */
-  async function served() {
+  async function served(env: Readonly<Record<string, string>> = {}) {
     if (program === undefined) return undefined;
-    const running: Example = await startCommand(program, [...args, 'serve.mjs'], {}, project.folder);
+    const running: Example = await startCommand(program, [...args, 'serve.mjs'], env, project.folder);
     atEnd(running.stop);
     const command = async (what: string, options: object = {}) =>
       (await postJson(`${running.url}/command/${what}`, options)).json();
@@ -104,7 +104,7 @@ describe.for([
   });
 
   it('disconnects a client that takes nothing, and ends the others at a shutdown', async ({ skip }) => {
-    const hub = (await served()) ?? skip();
+    const hub = (await served({ STALL_TIMEOUT_MS: '1500' })) ?? skip();
     const stuck = await openStream(`${hub.url}/stuck`, { paused: true });
     const reading = await openStream(`${hub.url}/ann`);
     await hub.command('send', { count: 1000, size: 8 * 1024 });

@@ -1,7 +1,8 @@
 /** A hub in the server that Bun or Deno has, for tests to speak to. */
 import { SSEKify } from 'ssekify';
 
-const sse = new SSEKify({ maxConnectionsPerUser: 2, connection: { stallTimeoutMs: 1500 } });
+const { STALL_TIMEOUT_MS = '60000' } = process.env;
+const sse = new SSEKify({ maxConnectionsPerUser: 2, connection: { stallTimeoutMs: Number(STALL_TIMEOUT_MS) } });
 const disconnects = [];
 const refusals = [];
 const errors = [];

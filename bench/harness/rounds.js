@@ -15,7 +15,8 @@ async function runRounds(scenario, { size, rounds, subjects: wanted }, report) {
   const subjects = subjectsOf(scenario, size, wanted);
   const samples = Object.fromEntries(subjects.map((name) => [name, []]));
   const problems = [];
-  const count = rounds ?? Math.min(ROUNDS[size], scenario.rounds ?? ROUNDS[size]);
+  const own = scenario.rounds ?? ROUNDS[size];
+  const count = rounds ?? (size === 'full' ? own : Math.min(ROUNDS[size], own));
   for (let round = 0; round < count; round += 1) {
     const turn = scenario.together ? [undefined] : rotated(subjects, round);
     for (const subject of turn) {

@@ -43,9 +43,12 @@ export class KnownScopes {
   }
 }
 
-/** Whether ASCII is just these bytes. */
+/** Whether a name is ASCII, and just these bytes: in other names a character is not the byte of its number. */
 function isSame(name: string, bytes: Buffer, from: number, to: number): boolean {
   if (name.length !== to - from) return false;
-  for (let index = 0; index < name.length; index += 1) if (name.charCodeAt(index) !== bytes[from + index]) return false;
+  for (let index = 0; index < name.length; index += 1) {
+    const code = name.charCodeAt(index);
+    if (code > 127 || code !== bytes[from + index]) return false;
+  }
   return true;
 }

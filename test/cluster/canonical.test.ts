@@ -152,6 +152,22 @@ it('keeps users apart whose names belong to objects', async () => {
   expect(sse.stats()).toMatchObject({ recentBuffers: 3, recentItems: 3 });
 });
 
+it('keeps users apart where the bytes of one name are the characters of another', async () => {
+  const { send, sse, url } = await holder();
+  const name = '·â·êö¸µä';
+  // Also the hashes by which names are known are the same.
+  const alike = Buffer.from(name).toString('latin1');
+  const [one, other] = [
+    await openStream(`${url}/${encodeURIComponent(name)}`),
+    await openStream(`${url}/${encodeURIComponent(alike)}`),
+  ];
+  for (const [index, target] of [alike, name, alike].entries()) send(canonical(index, `${index}`, { target }));
+  send('{"type":"all","event":"end","data":0}');
+  await Promise.all([one.event('end'), other.event('end')]);
+  expect([one, other].map(({ events }) => events.slice(0, -1).map(({ data }) => data))).toEqual([['1'], ['0', '2']]);
+  expect(sse.stats().recentBuffers).toBe(2);
+});
+
 it('delivers each automatic id once in a scope, in whatever order and shape they come', async () => {
   const { send, ann, said, sse } = await holder();
   for (const counter of [5, 3, 5, 3, 4, 9, 4]) send(canonical(counter, String(counter)));

@@ -80,12 +80,12 @@ export function commandEnvelope(command: Command, n: string, origin: string): st
 
 /** How an event's text goes behind its head: JSON as it is, other text as a string; also JSON too deep to be accepted as such. */
 export function dataField(text: string, json: boolean): string {
-  return json && !isTooDeep(text) ? `,"data":${text}}` : `,"text":${JSON.stringify(text)}}`;
+  return json && !isTooDeep(text, 1) ? `,"data":${text}}` : `,"text":${JSON.stringify(text)}}`;
 }
 
 /** The same of text that gets a number between its two pieces. */
 export function dataFieldAround({ before, after }: Around): Around {
-  if (!isTooDeep(before)) return { before: `,"data":${before}`, after: `${after}}` };
+  if (!isTooDeep(before, 1)) return { before: `,"data":${before}`, after: `${after}}` };
   return { before: `,"text":${JSON.stringify(before).slice(0, -1)}`, after: `${JSON.stringify(after).slice(1)}}` };
 }
 

@@ -1,16 +1,19 @@
 const MAX_DEPTH = 512;
 
-/** Whether brackets nest deeper than instances accept; most text has too few of them for that, which is seen quickly. */
-export function isTooDeep(json: string): boolean {
+/**
+ * Whether brackets nest deeper than instances accept; most text has too few of them for that, which is seen quickly.
+ * @param around - brackets that the text is going to stand in
+ */
+export function isTooDeep(json: string, around = 0): boolean {
   if (json.length <= MAX_DEPTH) return false;
-  let brackets = 0;
+  let brackets = around;
   for (const bracket of ['{', '[']) {
     for (let at = json.indexOf(bracket); at !== -1 && brackets <= MAX_DEPTH; at = json.indexOf(bracket, at + 1)) {
       brackets += 1;
     }
   }
   if (brackets <= MAX_DEPTH) return false;
-  let depth = 0;
+  let depth = around;
   for (let at = 0; at < json.length; at += 1) {
     const char = json[at];
     if (char === '"') at = endOfString(json, at);

@@ -241,15 +241,20 @@ it.each([
 
 it('brings JSON deeper than others may send to other instances, numbered or not', async () => {
   const redis = await startRedis();
-  const [a, b] = [await serveHub({ hub: { redis: redis.url } }), await serveHub({ hub: { redis: redis.url } })];
+  const hub = { redis: redis.url, autoFields: { timestamp: false } } as const;
+  const [a, b] = [await serveHub({ hub }), await serveHub({ hub })];
   await Promise.all([a.sse.ready(), b.sse.ready()]);
   const ann = await openStream(`${b.url}/ann`);
-  const nested = JSON.parse(deep(1000));
-  await a.sse.publishToAll(nested);
-  await a.sse.publishToAll({ requestId: 'k', q: '"\\', nested });
-  const [plain, numbered] = await ann.received(2);
-  expect(plain?.data).toBe(deep(1000));
-  expect(JSON.parse(numbered?.data ?? '')).toMatchObject({ seq: 0, q: '"\\' });
+  const expected: string[] = [];
+  // The envelope is a level, too; so is the object around what is nested.
+  for (const [seq, levels] of [510, 511, 512, 513, 1000].entries()) {
+    await a.sse.publishToAll(JSON.parse(deep(levels)));
+    await a.sse.publishToAll({ requestId: 'k', q: '"\\', nested: JSON.parse(deep(levels - 1)) });
+    expected.push(deep(levels), `{"requestId":"k","q":"\\"\\\\","nested":${deep(levels - 1)},"seq":${seq}}`);
+  }
+  await a.sse.publishToAll('last');
+  await ann.until(({ events }) => events.at(-1)?.data === '"last"');
+  expect(ann.events.slice(0, -1).map(({ data }) => data)).toEqual(expected);
   expect(a.sse.stats().bus.invalid + b.sse.stats().bus.invalid).toBe(0);
 });
 

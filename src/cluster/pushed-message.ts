@@ -24,6 +24,8 @@ export function messageAt(chunk: Buffer, at: number): PushedMessage | PartOfMess
   if (head === undefined) return undefined;
   const there = Math.min(head.length, chunk.length - at);
   if (head.compare(chunk, at, at + there, 0, there) !== 0) return undefined;
+  // Another reply may begin so, and be shorter than any message.
+  if (there < head.length) return { atLeast: chunk.length + 1 };
   const channel = stringAt(chunk, at + head.length);
   if (channel === undefined) return undefined;
   if (channel.end > chunk.length) return { atLeast: channel.end + SHORTEST_STRING };

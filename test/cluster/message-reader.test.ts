@@ -123,6 +123,21 @@ describe.each(versions)('messages of a subscriber of ioredis $version', (version
     for (const size of [1, 2, 3, 7, 50]) expect(await outcome((bytes) => inPieces(bytes, size))).toEqual(whole);
   });
 
+  it('keep no answer waiting that ends there, wherever it is cut', async () => {
+    const fed = await subscribed(version);
+    const [ask, answer] = isV6
+      ? [() => fed.subscriber.call('a'), Buffer.from('*0\r\n')]
+      : [() => fed.subscriber.ping(), Buffer.from(`*2\r\n${bulk('pong')}${bulk('')}`)];
+    let answers = 0;
+    for (let at = 1; at < answer.length; at += 1) {
+      void ask().then(() => {
+        answers += 1;
+      });
+      fed.feed(answer.subarray(0, at), answer.subarray(at));
+      await expect.poll(() => answers).toBe(at);
+    }
+  });
+
   it('are left to the client where they are long and come in pieces, and come in order', async () => {
     const fed = await subscribed(version);
     const texts = ['a', 'x'.repeat(200_000), 'b', 'é'.repeat(60_000), 'c', 'y'.repeat(70_000), 'd'];

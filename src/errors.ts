@@ -113,6 +113,15 @@ export function reasonOf(thrown: unknown): string {
   }
 }
 
+/** The message of what was thrown, or the whole of it as text. */
+export function messageOf(thrown: unknown): string {
+  try {
+    return (thrown instanceof Error && thrown.message) || String(thrown);
+  } catch {
+    return show(thrown);
+  }
+}
+
 /** What was thrown while an event was made, as the error that is told. */
 export function asError(thrown: unknown): SSEKifyError {
   if (thrown instanceof SSEKifyError) return thrown;

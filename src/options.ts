@@ -12,7 +12,7 @@ import {
 } from './checks.js';
 import { RedisStreamAdapter } from './cluster/log/redis-stream.js';
 import { isRedisLike, type RedisLike } from './cluster/redis-like.js';
-import { reasonOf, SSEKifyError, show } from './errors.js';
+import { messageOf, SSEKifyError, show } from './errors.js';
 import { checkRoom } from './names.js';
 import { atOnce } from './settling.js';
 import type { AutoFieldsOptions, SeqOptions } from './stamp/options.js';
@@ -298,8 +298,7 @@ export function saferRoomOptions(
     try {
       return ask(room);
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : reasonOf(cause);
-      const message = `options.roomOptions failed: ${why}`;
+      const message = `options.roomOptions failed: ${messageOf(cause)}`;
       report(cause instanceof SSEKifyError ? cause : new SSEKifyError('INVALID_OPTION', message, { cause }));
       return { historySize: undefined, emptyTimeoutMs: undefined };
     }

@@ -1,6 +1,6 @@
 import type { Clock, Wakeable } from '../delivery/clock.js';
 import type { HeldScope } from '../delivery/recent-buffer.js';
-import { SSEKifyError } from '../errors.js';
+import { messageOf, SSEKifyError } from '../errors.js';
 import type { PublishResult } from '../types.js';
 import type { WireEvent } from '../wire/frame.js';
 import { type BusStats, NOTHING_COUNTED } from './bus-stats.js';
@@ -256,11 +256,10 @@ export class Bus implements Wakeable {
     this.#fallBack(publication);
     const { id, delivered } = publication;
     const what = outcome === 'refused' ? 'was refused by the channel' : 'was not answered by the channel';
-    const why = cause instanceof Error ? cause.message : String(cause);
     publication.fail(
       new SSEKifyError(
         outcome === 'refused' ? 'PUBLISH_REFUSED' : 'PUBLISH_UNANSWERED',
-        `a publish ${what} (${why}); ${delivered} connections here got it. Retry it with its id.`,
+        `a publish ${what} (${messageOf(cause)}); ${delivered} connections here got it. Retry it with its id.`,
         { cause, id, outcome, delivered },
       ),
     );

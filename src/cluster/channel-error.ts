@@ -1,4 +1,4 @@
-import type { PublishOutcome } from '../errors.js';
+import { type PublishOutcome, reasonOf } from '../errors.js';
 
 /** Why an adapter could not publish, and what is known of the message. */
 export class ChannelError extends Error {
@@ -17,7 +17,7 @@ const NOT_SENT = /isn't writeable|isn't ready|client is offline|client is closed
 /** What a client library's rejection of a publish means: an answer of Redis, a message never sent, or a lost answer. */
 export function channelError(cause: unknown): ChannelError {
   if (cause instanceof ChannelError) return cause;
-  if (!(cause instanceof Error)) return new ChannelError(String(cause), 'unknown', cause);
+  if (!(cause instanceof Error)) return new ChannelError(reasonOf(cause), 'unknown', cause);
   const answered =
     /^(ReplyError|SimpleError|BlobError|ErrorReply)$/.test(cause.constructor.name) || cause.name === 'ReplyError';
   return new ChannelError(cause.message, answered || NOT_SENT.test(cause.message) ? 'refused' : 'unknown', cause);

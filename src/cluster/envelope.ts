@@ -1,6 +1,6 @@
 import { isRecord } from '../checks.js';
 import type { HeldScope } from '../delivery/recent-buffer.js';
-import { SSEKifyError, show } from '../errors.js';
+import { messageOf, SSEKifyError, show } from '../errors.js';
 import { checkRoom, checkUserId } from '../names.js';
 import type { Scope } from '../types.js';
 import { checkEvent, checkId, checkRetry } from '../wire/fields.js';
@@ -167,7 +167,7 @@ function readAnyhow(message: string, maxPayloadBytes: number): Received {
     return read(parts, maxPayloadBytes);
   } catch (cause) {
     if (cause instanceof SSEKifyError && cause.code === 'INVALID_ENVELOPE') throw cause;
-    return bad(cause instanceof Error ? cause.message : String(cause), cause);
+    return bad(messageOf(cause), cause);
   }
 }
 

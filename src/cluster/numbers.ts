@@ -1,4 +1,4 @@
-import { SSEKifyError } from '../errors.js';
+import { reasonOf, SSEKifyError } from '../errors.js';
 import type { KeyValue } from '../stamp/key-value.js';
 import type { SeqTicket } from '../stamp/sequence.js';
 import type { Stamper } from '../stamp/stamper.js';
@@ -119,7 +119,7 @@ export class Numbers {
     expiring().catch((cause: unknown) => {
       if (this.#expiryFailed) return;
       this.#expiryFailed = true;
-      const message = `a counter got no expiry and stays in the store: ${String(cause)}`;
+      const message = `a counter got no expiry and stays in the store: ${reasonOf(cause)}`;
       this.#parts.report(new SSEKifyError('BUS_ERROR', message, { level: 'warn', cause }));
     });
   }

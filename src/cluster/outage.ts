@@ -1,4 +1,4 @@
-import { SSEKifyError } from '../errors.js';
+import { messageOf, SSEKifyError } from '../errors.js';
 
 const MAX_REMEMBERED = 100;
 
@@ -20,8 +20,7 @@ export class Outage {
 
   /** The client library reported something. */
   failed(cause: unknown): void {
-    const why = cause instanceof Error && cause.message !== '' ? cause.message : String(cause);
-    const message = `the ${this.#of}'s client reported: ${why}`;
+    const message = `the ${this.#of}'s client reported: ${messageOf(cause)}`;
     this.#say(message, () => new SSEKifyError('BUS_ERROR', message, { cause }));
   }
 

@@ -1,5 +1,5 @@
 import { isRecord, refuse } from '../checks.js';
-import { SSEKifyError, show } from '../errors.js';
+import { reasonOf, SSEKifyError, show } from '../errors.js';
 import type { SendOptions } from '../types.js';
 import { checkEvent, checkId, checkRetry } from '../wire/fields.js';
 import type { WireEvent } from '../wire/frame.js';
@@ -314,5 +314,5 @@ function append(object: string, fields: string): string {
 
 function failedFunction(what: string, cause: unknown): SSEKifyError {
   if (cause instanceof SSEKifyError && cause.code === 'REQUEST_ID_REQUIRED') return cause;
-  return new SSEKifyError('STAMP_FAILED', `the function that gives ${what} failed: ${String(cause)}`, { cause });
+  return new SSEKifyError('STAMP_FAILED', `the function that gives ${what} failed: ${reasonOf(cause)}`, { cause });
 }

@@ -54,3 +54,38 @@ it.each(ODD)('reports data that throws what has no text, and never throws from p
   await expect(sse.publish(data)).rejects.toMatchObject({ code: 'STAMP_FAILED', cause: odd });
   expect(errors.map(({ code }) => code)).toEqual(['STAMP_FAILED', 'STAMP_FAILED']);
 });
+
+it.each(ODD)('reports an adapter that rejects with what has no text, and goes on', async (odd) => {
+  const reject = () => Promise.reject(odd);
+  let subscribes = 0;
+  const adapter = {
+    publish: reject,
+    subscribe: () => {
+      subscribes += 1;
+      return subscribes === 1 ? reject() : Promise.resolve();
+    },
+    on: () => undefined,
+    incr: async () => 1,
+    expire: reject,
+    close: reject,
+  };
+  const sse = new SSEKify({ redis: adapter });
+  endWithTest(sse);
+  const errors = collect(sse, 'error');
+  await expect(sse.publish({ requestId: 'one' })).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', cause: odd });
+  await sse.ready();
+  await sse.shutdown();
+  const codes = errors.map(({ code }) => code).sort();
+  expect(codes).toEqual(['BUS_ERROR', 'BUS_ERROR', 'BUS_ERROR', 'PUBLISH_REFUSED']);
+});
+
+it.each(ODD)('reports an id function that throws what has no text', (odd) => {
+  const throws = () => {
+    throw odd;
+  };
+  const sse = new SSEKify({ seq: { frameIdPolicy: throws } });
+  endWithTest(sse);
+  const errors = collect(sse, 'error');
+  expect(sse.sendToAll('one')).toBe(0);
+  expect(errors).toMatchObject([{ code: 'STAMP_FAILED', cause: odd }]);
+});

@@ -1,4 +1,4 @@
-import { SSEKifyError } from '../../errors.js';
+import { messageOf, SSEKifyError } from '../../errors.js';
 import type { Draft, Stamper, Wish } from '../../stamp/stamper.js';
 import type { Counters } from '../../stats.js';
 import type { PublishResult, Scope } from '../../types.js';
@@ -117,7 +117,7 @@ export class LogPublisher {
     } catch (cause) {
       const outcome = Reflect.get(Object(cause), 'outcome') === 'refused' ? 'refused' : 'unknown';
       bus.failed(outcome);
-      throw refused(cause instanceof Error ? cause.message : String(cause), outcome, cause);
+      throw refused(messageOf(cause), outcome, cause);
     }
   }
 

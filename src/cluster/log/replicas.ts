@@ -1,3 +1,4 @@
+import { messageOf } from '../../errors.js';
 import { ChannelError } from '../channel-error.js';
 import type { ReplicatedLink } from '../link.js';
 
@@ -40,7 +41,7 @@ export class Replicas {
         this.#ask();
       },
       (cause: unknown) => {
-        const unknown = new ChannelError(cause instanceof Error ? cause.message : String(cause), 'unknown', cause);
+        const unknown = new ChannelError(messageOf(cause), 'unknown', cause);
         for (const { reject } of waiting) reject(unknown);
         this.#ask();
       },

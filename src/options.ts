@@ -149,7 +149,7 @@ const gapEvent: Check<string | false> = (value, name) => {
 
 const serializer: Check<(data: unknown) => unknown> = (value, name) => {
   if (value === undefined) return JSON.stringify;
-  return typeof value === 'function' ? (data) => value(data) : refuse(name, value, 'a function');
+  return typeof value === 'function' ? (data) => atOnce(value(data), name) : refuse(name, value, 'a function');
 };
 
 const lastEventId: Check<string | undefined> = (value, name) => {

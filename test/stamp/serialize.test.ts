@@ -102,6 +102,7 @@ it.each([
   ['a number', () => 5],
   ['a Buffer', () => Buffer.from('x')],
   ['a promise', () => Promise.resolve('x')],
+  ['a promise that is broken', () => Promise.reject(new Error('mine'))],
 ])('refuses what a serializer makes %s of', async (_what, serializer: () => unknown) => {
   const sse = new SSEKify({ serializer: serializer as () => string });
   const errors = collect(sse, 'error');

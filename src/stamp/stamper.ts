@@ -125,10 +125,11 @@ export class Stamper {
 
   /** The same, with what is added put behind the text of the data, which needs no copy of the data. */
   #appended(data: PlainObject, wish: Wish, newId: NewId | undefined, now: number): WireEvent {
+    // First: data may send under its own key while it is serialized.
+    const json = this.#serialize(data, wish);
     const ticket = this.#ticketOf(data);
     let added = timestampField(data, this.#settings.autoFields.timestamp, now);
     if (ticket !== undefined) added += `,${this.#seqName}:${ticket.seq}`;
-    const json = this.#serialize(data, wish);
     const text = append(json, added);
     // What is added is ASCII, then: text that is measured in parts need not be copied into one piece for it.
     const inParts = ticket === undefined || this.#seqName.length === this.#seqNameBytes;
@@ -180,9 +181,9 @@ export class Stamper {
 
   /** The same, with what is added put behind the text of the data; `undefined` when that text takes nothing. */
   #appendedDraft(data: PlainObject, wish: Wish, newId: NewId, now: number): Draft | undefined {
-    const ticket = this.#ticketOf(data);
     const json = this.#serialize(data, wish);
     if (!json.startsWith('{')) return undefined;
+    const ticket = this.#ticketOf(data);
     const { event, retry } = wish;
     const id = wish.id ?? newId(now);
     const stamped = append(json, timestampField(data, this.#settings.autoFields.timestamp, now));

@@ -4,6 +4,7 @@ import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
 import { heapGrowth } from '../helpers/memory.js';
+import { MemoryBus } from '../helpers/memory-bus.js';
 import { serveHub } from '../helpers/server.js';
 
 /** A hub without connections, with what it would have sent. */
@@ -35,6 +36,19 @@ it('numbers each key from 0, over users, rooms, everyone and publish', async () 
   sse.sendToUser('ann', { streamId: 'b' });
   expect((await client.received(6)).map(({ data }) => JSON.parse(data).seq)).toEqual([0, 1, 0, 2, 4, 1]);
   expect(sse.stats()).toMatchObject({ seqIncrsLocal: 7, seqIncrsRedis: 0, lastSeqKvFallbackAt: 0 });
+});
+
+it('gives no number twice when data sends under its key while it is serialized', async () => {
+  const hubs = [new SSEKify({ redis: new MemoryBus().adapter() }), new SSEKify()];
+  for (const sse of hubs) {
+    atEnd(() => sse.shutdown({ graceMs: 0 }));
+    sse.on('error', () => undefined);
+    const published = collect(sse, 'publish');
+    const part = { toJSON: () => void sse.publish({ requestId: 'a' }) };
+    await sse.publish({ requestId: 'a', part });
+    await sse.publish({ requestId: 'a' });
+    expect(published).toMatchObject([0, 1, 2].map((seq) => ({ data: { seq } })));
+  }
 });
 
 it('takes requestId before streamId, and the first of the two that is usable', () => {

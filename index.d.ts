@@ -174,6 +174,7 @@ declare class RedisStreamAdapter {
  */
 declare function createRedisStreamAdapter(target: IORedisTarget, options?: RedisStreamOptions): RedisStreamAdapter;
 
+type ChannelListener = (message: Buffer, channel: Buffer) => void;
 /** A client of the official package `redis`, version 5 or later, as far as the adapter uses it. */
 interface NodeRedisClient {
   readonly isOpen: boolean;
@@ -181,8 +182,8 @@ interface NodeRedisClient {
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   duplicate(overrides?: Readonly<Record<string, unknown>>): unknown;
   connect(): Promise<unknown>;
-  subscribe(channel: string, listener: (message: Buffer) => void, asBuffers: true): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
+  subscribe(channel: string, listener: ChannelListener, asBuffers: true): Promise<unknown>;
+  unsubscribe(channel: string, listener: ChannelListener, asBuffers: true): Promise<unknown>;
   sendCommand(args: readonly string[]): Promise<unknown>;
   destroy(): unknown;
 }

@@ -5,6 +5,8 @@ import type { Link, LinkEvents } from './link.js';
 import { functionIn, loadOptional } from './load.js';
 import { type ClosableAdapter, RedisAdapter } from './redis-adapter.js';
 
+type ChannelListener = (message: Buffer, channel: Buffer) => void;
+
 /** A client of the official package `redis`, version 5 or later, as far as the adapter uses it. */
 export interface NodeRedisClient {
   readonly isOpen: boolean;
@@ -12,8 +14,8 @@ export interface NodeRedisClient {
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   duplicate(overrides?: Readonly<Record<string, unknown>>): unknown;
   connect(): Promise<unknown>;
-  subscribe(channel: string, listener: (message: Buffer) => void, asBuffers: true): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
+  subscribe(channel: string, listener: ChannelListener, asBuffers: true): Promise<unknown>;
+  unsubscribe(channel: string, listener: ChannelListener, asBuffers: true): Promise<unknown>;
   sendCommand(args: readonly string[]): Promise<unknown>;
   destroy(): unknown;
 }
@@ -86,7 +88,9 @@ class NodeRedisLink implements Link {
   #events: LinkEvents | undefined;
   #over = false;
   #onceMore: NodeJS.Timeout | undefined;
-  readonly #heard = new Map<string, (message: Buffer) => void>();
+  /** One for all, so that asking again for a channel, which the client may still have, adds nothing. */
+  readonly #hear: ChannelListener = (message, channel) =>
+    this.#events?.message(channel.toString(), message, 0, message.length);
 
   constructor(make: () => NodeRedisClient) {
     this.#make = make;
@@ -107,18 +111,12 @@ class NodeRedisLink implements Link {
   }
 
   subscribe(channel: string): Promise<unknown> {
-    // The client subscribes again by itself; with the same listener, asking again adds nothing.
-    let listener = this.#heard.get(channel);
-    if (listener === undefined) {
-      listener = (message) => this.#events?.message(channel, message, 0, message.length);
-      this.#heard.set(channel, listener);
-    }
-    return this.#client.subscribe(channel, listener, true);
+    return this.#client.subscribe(channel, this.#hear, true);
   }
 
   unsubscribe(channel: string): Promise<unknown> {
-    this.#heard.delete(channel);
-    return this.#client.unsubscribe(channel);
+    // Told of the listener, the client subscribes for who wants the channel again before Redis has answered.
+    return this.#client.unsubscribe(channel, this.#hear, true);
   }
 
   check(): Promise<unknown> {

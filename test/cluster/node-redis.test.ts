@@ -26,3 +26,19 @@ it('neither uses nor closes the client it was given', async () => {
   expect(await client.ping()).toBe('PONG');
   client.destroy();
 });
+
+it('serves a hub that takes the place of one that has left the channel just now', async () => {
+  const redis = await startRedis();
+  const adapter = createNodeRedisAdapter(redis.url);
+  const [other, before] = await Promise.all(
+    ['one', 'two'].map((channel) => serveHub({ hub: { redis: adapter, channel } })),
+  );
+  await Promise.all([other?.sse.ready(), before?.sse.ready()]);
+  const closing = before?.sse.shutdown({ graceMs: 0 });
+  // It has left, and Redis has not answered yet.
+  await new Promise((resolve) => setImmediate(resolve));
+  const { sse } = await serveHub({ hub: { redis: adapter, channel: 'two' } });
+  await Promise.all([closing, sse.ready()]);
+  await sse.publishToAll(1);
+  await expect.poll(() => sse.stats().bus).toMatchObject({ received: 1, fallbacks: 0 });
+});

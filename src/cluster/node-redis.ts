@@ -1,5 +1,6 @@
 import { hasMethods, isRecord } from '../checks.js';
 import { SSEKifyError, show } from '../errors.js';
+import { channelError } from './channel-error.js';
 import { renewUnlessReady } from './greeting.js';
 import type { Link, LinkEvents } from './link.js';
 import { functionIn, loadOptional } from './load.js';
@@ -165,9 +166,12 @@ class NodeRedisLink implements Link {
     client.on('reconnecting', () => ifCurrent(({ lost }) => lost()));
     client.on('error', (cause) =>
       ifCurrent(({ lost, error }) => {
-        lost();
+        if (!client.isReady) {
+          lost();
+          this.#replaceIfClosed(client);
+          // One that cannot read what comes has lost count of the answers; else Redis refused a ping of the client's own.
+        } else if (channelError(cause).outcome === 'unknown') this.renew();
         error(cause);
-        this.#replaceIfClosed(client);
       }),
     );
     client.connect().catch((cause: unknown) =>

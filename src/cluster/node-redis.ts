@@ -161,16 +161,24 @@ class NodeRedisLink implements Link {
       // A client that is destroyed while its socket is being opened opens it all the same.
       if (this.#over || client !== this.#client) this.#destroy(client);
     });
-    client.on('ready', () => ifCurrent(({ ready }) => ready()));
+    let stood = false;
+    client.on('ready', () => {
+      stood = true;
+      ifCurrent(({ ready }) => ready());
+    });
     client.on('end', () => ifCurrent(({ lost }) => lost()));
     client.on('reconnecting', () => ifCurrent(({ lost }) => lost()));
     client.on('error', (cause) =>
       ifCurrent(({ lost, error }) => {
-        if (!client.isReady) {
+        const answered = channelError(cause).outcome === 'refused';
+        // One that cannot read what comes has lost count of the answers. One whose channels are refused to it would not come
+        // back for those that are not, since it asks for all at once.
+        if (stood && answered !== client.isReady) this.renew();
+        // Else Redis may have refused a ping of the client's own.
+        else if (!client.isReady) {
           lost();
           this.#replaceIfClosed(client);
-          // One that cannot read what comes has lost count of the answers; else Redis refused a ping of the client's own.
-        } else if (channelError(cause).outcome === 'unknown') this.renew();
+        }
         error(cause);
       }),
     );

@@ -269,6 +269,24 @@ describe.each(adapters)('with %s', (_, make) => {
     expect(good.sse.stats().bus.outages).toBe(0);
   });
 
+  it('leaves other channels of an adapter alone when it may not use one any more', async () => {
+    const redis = await startRedis();
+    const client = redis.client();
+    await client.call('ACL', 'SETUSER', 'app', 'on', '>pw', '+@all', '~*', 'resetchannels', '&good', '&bad');
+    const adapter = make(`redis://app:pw@127.0.0.1:${redis.port}`);
+    const good = await serveHub({ hub: { redis: adapter, channel: 'good' } });
+    const bad = await serveHub({ hub: { redis: adapter, channel: 'bad' } });
+    const errors = [collect(good.sse, 'error'), collect(bad.sse, 'error')];
+    await Promise.all([good.sse.ready(), bad.sse.ready()]);
+    await client.call('ACL', 'SETUSER', 'app', 'resetchannels', '&good');
+    await expect.poll(() => good.sse.stats().bus, { timeout: 8000 }).toMatchObject({ state: 'up', outages: 1 });
+    await expect.poll(() => bad.sse.stats().bus).toMatchObject({ state: 'down', outages: 1 });
+    await expect.poll(() => errors.every((each) => each.some(({ message }) => /NOPERM/.test(message)))).toBe(true);
+    await client.call('ACL', 'SETUSER', 'app', '&bad');
+    await bad.sse.ready();
+    expect(good.sse.stats().bus.state).toBe('up');
+  });
+
   it('lets no answer be missed because this process was held up', async () => {
     const [, a] = await pair();
     const publishes = range(0, 10).map((n) =>

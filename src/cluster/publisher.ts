@@ -53,19 +53,19 @@ export class Publisher {
   }
 
   command(command: Command): Promise<PublishResult> {
-    const { bus, host, adapter, channel, instanceId } = this.#parts;
+    const { bus, host, instanceId } = this.#parts;
     const n = bus.nextNumber();
     const message = commandEnvelope(command, n, instanceId);
     return bus.publish({
       n,
       deliverHere: () => host.obey(command),
-      send: () => adapter.publish(channel, message),
+      send: () => this.#send(message),
     });
   }
 
   /** An event whose text is known. */
   #whole(scope: Scope, event: WireEvent, json: boolean): Promise<PublishResult> {
-    const { bus, host, adapter, channel } = this.#parts;
+    const { bus, host } = this.#parts;
     const n = bus.nextNumber();
     const message = this.#message(scope, event, n, json);
     return bus.publish({
@@ -73,7 +73,7 @@ export class Publisher {
       scope,
       id: () => event.id,
       deliverHere: () => host.deliver(scope, event, false),
-      send: () => adapter.publish(channel, message),
+      send: () => this.#send(message),
       echoOf: (received) => (received === message ? { event, asText: false } : undefined),
     });
   }
@@ -164,7 +164,7 @@ export class Publisher {
 
   /** The number is fetched first; events leave in call order all the same. */
   #fetched(scope: Scope, draft: NumberedDraft, json: boolean): Promise<PublishResult> {
-    const { bus, host, adapter, channel, kv } = this.#parts;
+    const { bus, host, kv } = this.#parts;
     const { ticket, id, event: name, retry } = draft;
     const n = bus.nextNumber();
     const around = draft.around();
@@ -198,9 +198,15 @@ export class Publisher {
       },
       send: () => {
         const sent = known() ?? numbered(this.#numbers.takeFromMemory(ticket));
-        return adapter.publish(channel, this.#message(scope, sent, n, json));
+        return this.#send(this.#message(scope, sent, n, json));
       },
     });
+  }
+
+  /** Takes as many turns as what has a number does, so that answers that are there at once are heard in call order. */
+  async #send(message: string): Promise<void> {
+    const { adapter, channel } = this.#parts;
+    await adapter.publish(channel, message);
   }
 
   #publishNumbered(

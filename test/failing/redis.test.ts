@@ -287,6 +287,19 @@ describe.each(adapters)('with %s', (_, make) => {
     expect(good.sse.stats().bus.state).toBe('up');
   });
 
+  it('delivers here in call order, with numbers and without, while there is no Redis', async () => {
+    const redis = await startRedis();
+    await redis.kill();
+    const a = await instance(make(redis.url), false);
+    await expect(a.sse.publishToUser('ann', { n: 0 })).rejects.toMatchObject({ code: 'PUBLISH_REFUSED' });
+    const publishes = range(1, 10).map((n) =>
+      a.sse.publishToUser('ann', { n, ...(n % 2 === 0 && { requestId: 'k' }) }),
+    );
+    for (const { status } of await Promise.allSettled(publishes)) expect(status).toBe('rejected');
+    await a.ann.received(10);
+    expect(a.said()).toEqual(range(0, 10));
+  });
+
   it('lets no answer be missed because this process was held up', async () => {
     const [, a] = await pair();
     const publishes = range(0, 10).map((n) =>

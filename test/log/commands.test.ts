@@ -3,6 +3,7 @@ import { openStream } from '../helpers/client.js';
 import { collect, next } from '../helpers/emitted.js';
 import { logHub, logHubs, told, untilPlaced, untilTold } from '../helpers/log.js';
 import { startRedis } from '../helpers/redis.js';
+import { World } from './model-world.js';
 
 it('closes, moves into rooms and out of them on every instance, in order with events, and not again later', async () => {
   const redis = await startRedis();
@@ -46,4 +47,22 @@ it('tells listeners what came by way of the log, and to how many it went', async
   expect(await heard).toMatchObject({ v: 1, type: 'user', target: 'ann', event: 'hello', id, data: { n: 1 } });
   await untilTold(client, 1);
   expect(sent).toEqual([{ scope: 'user', userId: 'ann', count: 1 }]);
+});
+
+it('gives who is moved into a room while an instance still reads its history nothing of before', async () => {
+  const world = new World(100, 1000, 2);
+  const fresh = world.connect('ann', [], '', false);
+  const resumed = world.connect('bob', [], '2-2', false);
+  const room = { kind: 'room', name: 'r' } as const;
+  world.append(room);
+  world.append(room);
+  // The mark, the history, and what the room said first.
+  world.tail(4);
+  for (const session of [fresh, resumed]) world.join(session, room.name, false);
+  await world.settle();
+  const second = world.all.at(-1)?.id;
+  for (const { sink } of [fresh, resumed]) {
+    const ofRoom = sink.items.filter((item) => item.kind === 'event' && item.of.ms > 4);
+    expect(ofRoom).toEqual([{ kind: 'event', of: second, hasId: true }]);
+  }
 });

@@ -253,7 +253,8 @@ export class World {
   join(session: Session, room: string, replay: boolean): boolean {
     const { connection, owed, position } = session;
     const has = parseStreamId(session.sink.lastId) ?? BEGINNING;
-    const now = isLater(has, this.#seen) ? has : this.#seen;
+    const read = isLater(this.#read, this.#began) ? this.#read : this.#began;
+    const now = isLater(has, read) ? has : read;
     const from = replay && position !== undefined ? position : now;
     if (!this.#delivery.join(connection, room, undefined, replay)) return session.joinedWithReplay;
     owed.set(`room:${room}`, from);

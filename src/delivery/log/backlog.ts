@@ -29,8 +29,8 @@ export class LogBacklog implements Backlog {
   #counted = false;
   /** It has read pieces that joining a room cannot bring back. */
   #passed = false;
-  /** Rooms that were joined on the way, and from where on they count; `undefined`: from where the log was first seen. */
-  readonly #since = new Map<string, StreamId | undefined>();
+  /** Rooms that were joined on the way, and from where on they count. */
+  readonly #since = new Map<string, StreamId>();
 
   constructor(feed: LogFeed, connection: Connection, start: Start) {
     this.#feed = feed;
@@ -52,7 +52,7 @@ export class LogBacklog implements Backlog {
   /** A room was joined. @param whole - it counts everywhere, not only from now on */
   joined(room: string, whole: boolean): void {
     if (whole) this.#since.delete(room);
-    else this.#since.set(room, this.#feed.warm ? this.#feed.ring.last.id : undefined);
+    else this.#since.set(room, this.#feed.ring.last.id);
   }
 
   next(): readonly Frame[] | 'later' | 'done' {
@@ -143,8 +143,11 @@ export class LogBacklog implements Backlog {
     return !this.#since.has(scope.name) || compareStreamIds(id, this.#sinceOf(scope.name)) > 0;
   }
 
+  /** One that was joined while history was read counts from where the log was first seen. */
   #sinceOf(room: string): StreamId {
-    return this.#since.get(room) ?? this.#feed.start ?? BEGINNING;
+    const since = this.#since.get(room) ?? BEGINNING;
+    const { start = BEGINNING } = this.#feed;
+    return compareStreamIds(since, start) > 0 ? since : start;
   }
 
   #settle(place: number, frames: readonly Frame[]): readonly Frame[] | 'later' | 'done' {

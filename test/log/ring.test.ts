@@ -1,4 +1,7 @@
 import { expect, it } from 'vitest';
+import { Ring } from '../../src/delivery/log/ring.js';
+import { roomScope } from '../../src/delivery/scope.js';
+import { encodeEvent } from '../../src/wire/frame.js';
 import { openStream } from '../helpers/client.js';
 import { commandCalls, dataOf, gapsOf, LOG, logHub, range, untilTold } from '../helpers/log.js';
 import { startProxy } from '../helpers/proxy.js';
@@ -126,4 +129,29 @@ it('resends a room’s events on join with replay, and tells of a gap where they
       .filter((n) => n % 3 === 1)
       .slice(-resent.length),
   );
+});
+
+it('looks at few events for each piece, in however many rooms a client is, and at each', () => {
+  const ring = new Ring(1_000_000, 1e9);
+  const rooms = range(0, 40).map((room) => roomScope(`r${room}`));
+  let looks = 0;
+  for (const order of range(1, 20_001)) {
+    const id = { ms: order, seq: 0 };
+    const frame = encodeEvent({ id: `${order}-0`, text: '' }, order);
+    const get = () => {
+      looks += 1;
+      return order;
+    };
+    Object.defineProperty(frame, 'order', { get });
+    ring.append(id, rooms[(order * 7919) % rooms.length] ?? expect.fail(), frame);
+  }
+  const read: (string | undefined)[] = [];
+  for (let place = 0; place < 20_000; ) {
+    looks = 0;
+    const { frames, upTo } = ring.after(place, rooms);
+    expect(looks).toBeLessThan(200_000);
+    read.push(...frames.map(({ id }) => id));
+    place = upTo;
+  }
+  expect(read).toEqual(range(1, 20_001).map((order) => `${order}-0`));
 });

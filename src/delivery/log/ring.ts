@@ -31,6 +31,8 @@ interface Kept {
 const EVENT_BYTES = 320;
 const PIECE_FRAMES = 500;
 const PIECE_BYTES = 256 * 1024;
+/** Events among which a piece is looked for at once: each of a thousand rooms may have very many of them. */
+const PIECE_AMONG = 8000;
 
 const orderOf = ({ order }: { order: number }) => order;
 
@@ -126,7 +128,10 @@ export class Ring {
   /** What comes after a place for these scopes; `since`: the places from which on some of them count. */
   after(place: number, scopes: readonly Scope[], since?: ReadonlyMap<string, number>): Piece {
     const broken = this.#breaks.at(this.#breaks.firstAfter(place));
-    const until = broken?.order ?? this.#last.order;
+    const until = Math.min(
+      broken?.order ?? this.#last.order,
+      this.#kept.at(this.#kept.firstAfter(place) + PIECE_AMONG)?.order ?? Number.POSITIVE_INFINITY,
+    );
     const frames: Frame[] = [];
     let more = false;
     for (const scope of scopes) {
@@ -146,7 +151,8 @@ export class Ring {
     }
     if (scopes.length > 1) frames.sort((a, b) => a.order - b.order);
     const length = lengthOfPiece(frames);
-    if (!more && length === frames.length) return { frames, upTo: until, broken };
+    if (!more && length === frames.length)
+      return { frames, upTo: until, broken: broken?.order === until ? broken : undefined };
     frames.length = length;
     return { frames, upTo: frames.at(-1)?.order ?? place, broken: undefined };
   }

@@ -111,6 +111,22 @@ it('tells of a Redis that is full, and delivers again when it is not', async () 
   expect(dataOf(client)).toMatchObject([{ seq: 0 }]);
 });
 
+it('tells of no gap where nothing was appended because Redis refused it', async () => {
+  const redis = await startRedis();
+  const a = await logHub(redis.url);
+  const client = await openStream(`${a.url}/ann`);
+  await untilPlaced(client);
+  await a.sse.publishToAll(1);
+  const admin = redis.client();
+  await admin.call('ACL', 'SETUSER', 'default', '-xadd');
+  await expect(a.sse.publishToAll(2)).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', outcome: 'refused' });
+  await admin.call('ACL', 'SETUSER', 'default', '+xadd');
+  await a.sse.publishToAll(3);
+  await untilTold(client, 2);
+  expect(dataOf(client)).toEqual([1, 3]);
+  expect(a.gaps).toEqual([]);
+});
+
 it('rejects nobody’s unawaited publish into the void, and answers all that are awaited', async () => {
   const a = await logHub(`redis://127.0.0.1:${await freePort()}`, { early: true });
   for (const n of range(0, 100)) a.sse.publishToAll(n);

@@ -20,7 +20,8 @@ return made
 end`;
 
 /**
- * Appends an event, numbered if it has a counter, unless its publish key was used before.
+ * Appends an event, numbered if it has a counter, unless its publish key was used before. One that Redis refuses (an ACL) is
+ * not counted: it would be missed.
  * KEYS: log, count, publish key, counter. ARGV: known number, known ms, most events, window in ms, message before the number,
  * message after it, '1' when there is a publish key, first number ('' = no counter), least number, expiry in ms, expected number
  * or ''. Gives {1, id, number}, {2, id} for a key that was used, {0, '', number} when another number was expected.
@@ -42,7 +43,7 @@ call('SET',KEYS[4],text(number+1-ARGV[8]),'PX',ARGV[10])
 end
 local message=ARGV[5]..(ARGV[11]=='' and seq or '')..ARGV[6]
 local append=function(n)
-return call('XADD',log,'NOMKSTREAM','MAXLEN','~',ARGV[3],'*','m',message,'n',text(n))
+return redis.pcall('XADD',log,'NOMKSTREAM','MAXLEN','~',ARGV[3],'*','m',message,'n',text(n))
 end
 local n=call('INCR',count)
 local id=n>1 and n>known and append(n)
@@ -50,6 +51,10 @@ if not id then
 mark()
 n=call('INCR',count)
 id=append(n)
+end
+if id.err then
+call('DECR',count)
+return id
 end
 if n%64==0 then call('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[4]))) end
 if ARGV[7]=='1' then call('SET',KEYS[3],id,'PX',ARGV[4]) end

@@ -117,6 +117,8 @@ export class Lossless implements LogBusHost {
     }
     const received = kind === 'event' ? this.#decode(entry) : undefined;
     if (entry.prev !== undefined) feed.ring.emptyBetween(entry.prev, id);
+    // A client that was told of an earlier tick has missed nothing where the log begins with this one.
+    if (entry.since !== undefined) feed.moveTo(entry.since);
     if (received === undefined || 'command' in received) feed.moveTo(id);
     if (received === undefined) return;
     if (!feed.isOld(id)) this.#parts.take(received, String(entry.message));

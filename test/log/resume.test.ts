@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { openStream } from '../helpers/client.js';
-import { dataOf, gapsOf, logHub, logHubs, range, untilPlaced, untilTold } from '../helpers/log.js';
+import { dataOf, gapsOf, LOG, logHub, logHubs, range, untilPlaced, untilTold } from '../helpers/log.js';
 import { startRedis } from '../helpers/redis.js';
 
 it('gives a client that returns to another instance exactly what it missed: its own, its rooms’, everyone’s', async () => {
@@ -52,4 +52,25 @@ it('resumes a client that came back while nothing was said, though its position 
   const again = await openStream(`${b?.url}/ann`, { lastEventId: fresh.lastEventId });
   await untilTold(again, 1);
   expect(dataOf(again)).toMatchObject([{ n: 1 }]);
+});
+
+it('resumes on a new instance, without a gap, who came last when the log had long held nothing but ticks', async () => {
+  const redis = await startRedis();
+  const raw = redis.client();
+  const a = await logHub(redis.url);
+  await a.sse.publishToAll(0);
+  const end = async () => (await raw.xrevrange(LOG, '+', '-', 'COUNT', 1))[0]?.[1][0];
+  await expect.poll(end).toBe('tick');
+  await raw.xtrim(LOG, 'MAXLEN', '=', 1);
+  const fresh = await openStream(`${a.url}/ann`);
+  await untilPlaced(fresh);
+  fresh.close();
+  const { lastEventId } = fresh;
+  await expect.poll(() => raw.xrange(LOG, '-', lastEventId), { timeout: 3000 }).toEqual([]);
+  const b = await logHub(redis.url);
+  const again = await openStream(`${b.url}/ann`, { lastEventId });
+  await b.sse.publishToAll(1);
+  await untilTold(again, 1);
+  expect(b.gaps).toEqual([]);
+  expect(dataOf(again)).toEqual([1]);
 });

@@ -12,6 +12,8 @@ export interface LogEntry {
   kind: 'event' | 'tick' | 'mark';
   /** Events up to here; a tick has that of the event before it. Absent in an entry that was not appended by ssekify. */
   n: number | undefined;
+  /** Of a tick: the newest entry before it that is none, whether or not that is still there. */
+  since: StreamId | undefined;
   /** Of a tick with which an instance began: the entry before it. */
   prev: StreamId | undefined;
   /** The envelope; absent where there is none. */
@@ -45,19 +47,22 @@ function readEntry(entry: unknown): LogEntry {
   }
   let kind: LogEntry['kind'] = 'event';
   let n: number | undefined;
+  let since: StreamId | undefined;
   let prev: StreamId | undefined;
   let message: string | undefined;
   for (let at = 0; at + 1 < fields.length; at += 2) {
     const value = String(fields[at + 1]);
     if (fields[at] === 'm') message = value;
     else if (fields[at] === 'n') n = numberIn(value, id);
-    else if (fields[at] === 'tick' || fields[at] === 'mark') kind = fields[at];
-    else if (fields[at] === 'start') {
+    else if (fields[at] === 'tick' || fields[at] === 'mark') {
+      kind = fields[at];
+      since = parseStreamId(value);
+    } else if (fields[at] === 'start') {
       kind = 'tick';
       prev = parseStreamId(value);
     }
   }
-  return { id, name, kind, n, prev, message };
+  return { id, name, kind, n, since, prev, message };
 }
 
 /**

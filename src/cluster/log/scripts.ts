@@ -61,8 +61,8 @@ if ARGV[7]=='1' then call('SET',KEYS[3],id,'PX',ARGV[4]) end
 return {1,id,seq}`.trim();
 
 /**
- * Looks whether the log is still the one that was known, which is marked if it is not, and appends a tick if it is time. That
- * trims the log, too, which others may append to.
+ * Looks whether the log is still the one that was known, which is marked if it is not, and appends a tick if it is time, which
+ * tells from which entry on there was nothing but ticks. That trims the log, too, which others may append to.
  * KEYS: log, count, tick. ARGV: known number, known ms, known number in that ms, ms between ticks ('' = an instance begins, which
  * says behind which entry, and is never taken away), '1' = mark it unless another has, behind what is known; most events and window in ms, when it is to be trimmed. Gives the id of the log's last entry.
  */
@@ -83,8 +83,12 @@ end
 if not last or doubted() or n==0 or n<known or behind(last[1]) then return mark() end
 if ARGV[4]=='' then return call('XADD',log,'*','start',last[1],'n',text(n)) end
 if not call('SET',KEYS[3],'1','NX','PX',ARGV[4]) then return last[1] end
-if last[2][1]=='tick' then call('XDEL',log,last[1]) end
-local id=call('XADD',log,'*','tick','1','n',text(n))
+local from=last[1]
+if last[2][1]=='tick' then
+from=last[2][2]
+call('XDEL',log,last[1])
+end
+local id=call('XADD',log,'*','tick',from,'n',text(n))
 if ARGV[6] then
 call('XTRIM',log,'MAXLEN','~',ARGV[6])
 call('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[7])))

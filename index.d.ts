@@ -301,7 +301,9 @@ type EventData<Events extends object, Name extends string> = DataIn<
 type DataIn<Events, Name> = Name extends keyof Events ? Events[Name] : unknown;
 declare const eventMap: unique symbol;
 /** What tells hubs with different maps apart; every map is one of those that an untyped hub may have. */
-type EventMapOf<Events extends object> = string extends keyof Events ? unknown : Events;
+type EventMapOf<Events extends object> = {
+  [Each in keyof Events as string extends Each ? never : Each]: Events[Each];
+};
 /** What can be said about one event. */
 interface SendOptions<Name extends string = string> {
   /**

@@ -27,8 +27,11 @@ type DataIn<Events, Name> = Name extends keyof Events ? Events[Name] : unknown;
 
 declare const eventMap: unique symbol;
 
+// A mapped type again: of a condition on the map, TypeScript 7 would ask that two maps are the same.
 /** What tells hubs with different maps apart; every map is one of those that an untyped hub may have. */
-type EventMapOf<Events extends object> = string extends keyof Events ? unknown : Events;
+type EventMapOf<Events extends object> = {
+  [Each in keyof Events as string extends Each ? never : Each]: Events[Each];
+};
 
 /** What can be said about one event. */
 export interface SendOptions<Name extends string = string> {

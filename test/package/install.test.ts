@@ -2,6 +2,7 @@ import { readdir, rename, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { atEnd } from '../helpers/cleanup.js';
+import { skipping } from '../helpers/programs.js';
 import { install, type Packed, type Project, pack } from './packed.js';
 
 let packed: Packed;
@@ -102,4 +103,20 @@ it.each([
   await writeFile(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [source] }));
   await run(process.execPath, [COMPILER]);
   expect(await run(process.execPath, [built])).toBe('delivered');
+});
+
+it('compiles with TypeScript 7 too, and delivers there', async ({ skip }) => {
+  const { run, folder } = await project('typescript');
+  const tsc = (...args: string[]) => run('npx', ['-y', '-p', 'typescript@7.0.2', 'tsc', ...args]);
+  const version = await tsc('--version').catch((cause) => `unavailable: ${String(cause)}`);
+  if (version.startsWith('unavailable')) {
+    skipping('TypeScript 7 could not be fetched');
+    skip();
+  }
+  expect(version).toBe('Version 7.0.2');
+  await rename(path.join(folder, 'use.ts'), path.join(folder, 'use.mts'));
+  const compilerOptions = { ...STRICTEST, module: 'nodenext' };
+  await writeFile(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.mts'] }));
+  await tsc();
+  expect(await run(process.execPath, ['use.mjs'])).toBe('delivered');
 });

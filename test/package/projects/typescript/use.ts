@@ -44,6 +44,8 @@ const { SSEKify: FromDefault } = ssekify;
 const sse: SSEKify<{ notice: Notice }> = new FromDefault<{ notice: Notice }>(options);
 assert.equal(FromDefault, SSEKify);
 
+/** Asks for no map, so that hubs with any go. */
+const connections = (hub: SSEKify): number => hub.stats().connections;
 // What a route handler of a framework is: no types of browsers are needed for it.
 const respond: RespondOptions<{ notice: Notice }> = { ...register, connected: (handle) => void handle.join('web') };
 const route = (request: Request): Response => sse.respond(request, user, respond);
@@ -53,6 +55,7 @@ const answer = (stream: ReadableStream<Uint8Array>) => sse.task(user, { requestI
 async function main(): Promise<void> {
   const streamed = route(new Request('http://localhost/'));
   assert.equal(sse.sendToRoom('web', { title: 'to the web' }, named), 1);
+  assert.equal(connections(sse), 1);
   sse.close(user);
   assert.match(await streamed.text(), /data: ?\{"title":"to the web"/);
   const handles: RegisteredConnectionHandle<{ notice: Notice }>[] = [];

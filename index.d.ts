@@ -1250,7 +1250,7 @@ export {
   type PublishOutcome,
   type PublishResult,
   type RedisLike,
-  RedisStreamAdapter,
+  type RedisStreamAdapter,
   type RedisStreamOptions,
   type RefusalReason,
   type RegisterOptions,

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Packed, pack } from './packed.js';
 
@@ -25,6 +26,23 @@ it('packs everything that package.json points to', () => {
   const pointed = [...pathsIn(manifest)].map((each) => each.slice(2));
   expect(pointed.length).toBeGreaterThan(4);
   expect(pointed.filter((each) => !packed.names.includes(each))).toEqual([]);
+});
+
+it.each([
+  { types: 'index.d.ts', built: 'dist/index.js' },
+  { types: 'dist/egg.d.ts', built: 'dist/egg.js' },
+  { types: 'dist/prometheus.d.ts', built: 'dist/prometheus.js' },
+])('has as values what its types say are values ($types)', async ({ types, built }) => {
+  const [, list = ''] = /^export \{([^}]*)\};$/m.exec(readFileSync(types, 'utf8')) ?? [];
+  const said = list.split(',').map((each) => each.trim());
+  const values = said.filter((each) => /^\w+$/.test(each)).sort();
+  expect(values).not.toEqual([]);
+  const exported: object = await import(path.resolve(built));
+  expect(values).toEqual(
+    Object.keys(exported)
+      .filter((each) => /^(?!default$)\w+$/.test(each))
+      .sort(),
+  );
 });
 
 /** Every `./…` in the fields that Node and TypeScript resolve by. */

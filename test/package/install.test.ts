@@ -1,6 +1,9 @@
-import { readdir, rename, symlink, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'tsup';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { blockNamed } from '../docs/markdown.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { skipping } from '../helpers/programs.js';
 import { install, type Packed, type Project, pack } from './packed.js';
@@ -61,6 +64,31 @@ it.each([
     expect(await print()).toBe('# HELP own_connections Open connections.');
   },
 );
+
+it('runs from a bundle that is an ES module, and finds there what it loads by itself', async () => {
+  const { run, folder } = await project('esm');
+  for (const name of ['ioredis', 'prom-client']) {
+    await symlink(path.resolve('node_modules', name), path.join(folder, 'node_modules', name));
+  }
+  const entry = path.join(folder, 'bundled.js');
+  await writeFile(
+    entry,
+    `import { SSEKify } from 'ssekify';
+    import { collectMetrics } from 'ssekify/prometheus';
+    const sse = new SSEKify({ redis: 'redis://127.0.0.1:1' });
+    sse.on('error', () => {});
+    collectMetrics(sse)();
+    await sse.shutdown();
+    console.log('loaded');`,
+  );
+  const banner = { js: blockNamed('bundle-banner').code };
+  const options = { config: false, silent: true, format: 'esm', target: 'node20', platform: 'node' } as const;
+  await build({ ...options, entry: [entry], outDir: path.join(folder, 'out'), noExternal: [/^ssekify/], banner });
+  await rm(path.join(folder, 'node_modules/ssekify'), { recursive: true });
+  // From elsewhere: it looks beside the bundle, and not where the process was started.
+  const elsewhere = `process.chdir('/'); await import(${JSON.stringify(pathToFileURL(path.join(folder, 'out/bundled.mjs')))});`;
+  expect(await run(process.execPath, ['--input-type=module', '--eval', elsewhere])).toBe('loaded');
+});
 
 /** The compiler and the types of Node are those of this repository; the package is the installed one. */
 const COMPILER = path.resolve('node_modules/typescript/bin/tsc');

@@ -8,6 +8,9 @@ import { BROWSER, firstRecorded, HUB, json, PER_CLIENT, type Run, SERVE_RECENT }
 /** Loading, types, API, options, events, seq, replay and errors. */
 export const API_RUNS: Readonly<Record<string, Run>> = {
   esm: { after: "if (typeof sse.sendToAll !== 'function' || !SSEKifyError) throw new Error('not loaded');" },
+  'bundle-banner': {
+    after: "if (!require('node:fs').existsSync(__filename)) throw new Error('no file of that name');",
+  },
   'esm-default': {
     after: `
 const named = await import('ssekify');

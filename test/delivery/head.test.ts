@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
 import { SSEKifyError } from '../../src/index.js';
 import { openStream } from '../helpers/client.js';
@@ -144,6 +145,24 @@ it('lets an application that closes its connections do so', async () => {
   const { url } = await serveHub({ before: (_req, res) => res.setHeader('Connection', 'close') });
   const { headers } = await openStream(`${url}/ann`, { headers: { Connection: 'keep-alive' } });
   expect(headers.connection).toBe('close');
+});
+
+it.each([
+  ['as it came', () => undefined],
+  ['with a header of the application', (res: ServerResponse) => res.setHeader('X-Mine', 'yes')],
+])('ends a connection on which Node would refuse the client when it comes back, response %s', async (_what, before) => {
+  const { server, port, handle } = await serveHub({ before: (_req, res) => before(res) });
+  Object.assign(server, { maxRequestsPerSocket: 2 });
+  const client = await connectRaw(port);
+  for (const index of [0, 1]) {
+    client.get('/ann');
+    (await handle(index)).close();
+    await client.until((text) => wireResponses(text)[index]?.complete === true);
+  }
+  await client.until(() => client.ended);
+  const heads = wireResponses(client.text).map(({ head }) => head);
+  expect(heads[0]).toContain('Connection: keep-alive');
+  expect(heads[1]).toContain('Connection: close');
 });
 
 it('works on a response whose head the application has sent', async () => {

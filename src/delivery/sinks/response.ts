@@ -46,6 +46,8 @@ export interface RawResponse {
   statusMessage?: string;
   /** `false` when the client, or the server, wants the connection closed after this response. */
   readonly shouldKeepAlive?: boolean;
+  /** Node answers 503 to what follows on its socket (`server.maxRequestsPerSocket`), which an EventSource takes as final. */
+  readonly maxRequestsOnConnectionReached?: boolean;
   readonly headersSent?: boolean;
   readonly destroyed?: boolean;
   readonly closed?: boolean;
@@ -94,15 +96,19 @@ export function isGone(res: RawResponse): boolean {
 // Forbidden on HTTP/2 (RFC 9113, 8.2.2), where setting them throws.
 const HTTP1_ONLY = new Set(['connection', 'keep-alive', 'proxy-connection', 'upgrade', 'http2-settings', 'te']);
 
-/** HTTP/1.0 knows no chunks: there the end of the connection is the end of the stream. */
+/** Whether the connection ends with the response. HTTP/1.0 knows no chunks: there its end is the end of the stream. */
+const isLast = (res: RawResponse) =>
+  isHttp10(res) || res.shouldKeepAlive === false || res.maxRequestsOnConnectionReached === true;
+
+const isHttp10 = (res: RawResponse) => res.req?.httpVersion === '1.0';
+
 function setFraming(res: RawResponse, setHeader: NonNullable<RawResponse['setHeader']>): void {
-  const chunked = res.req?.httpVersion !== '1.0';
   // Node frames by itself, but not when its header was ever removed: so that is done only to one that must not stay.
   if (res.hasHeader?.('Transfer-Encoding') === true) {
-    if (chunked) setHeader('Transfer-Encoding', 'chunked');
-    else res.removeHeader?.('Transfer-Encoding');
+    if (isHttp10(res)) res.removeHeader?.('Transfer-Encoding');
+    else setHeader('Transfer-Encoding', 'chunked');
   }
-  if (!chunked || res.shouldKeepAlive === false) setHeader('Connection', 'close');
+  if (isLast(res)) setHeader('Connection', 'close');
   else if (res.hasHeader?.('Connection') !== true) setHeader('Connection', 'keep-alive');
 }
 
@@ -152,9 +158,8 @@ export function sendHead(res: RawResponse, status: number, changes: readonly Hea
 
 function writeHead(res: RawResponse, status: number, changes: readonly HeaderChange[]): void {
   if (isBlank(res)) {
-    const close = res.req.httpVersion === '1.0' || !res.shouldKeepAlive;
     res.statusMessage = '';
-    res.writeHead(status, headersOf([...changes, { name: 'Connection', value: close ? 'close' : 'keep-alive' }]));
+    res.writeHead(status, headersOf([...changes, { name: 'Connection', value: isLast(res) ? 'close' : 'keep-alive' }]));
     return;
   }
   const http2 = streamOf(res) !== undefined;

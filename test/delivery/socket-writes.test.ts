@@ -88,6 +88,22 @@ it('writes nothing into a socket that the application has corked before what it 
   expect((await client.received(2)).map(({ data }) => data)).toEqual(['first', 'second']);
 });
 
+it('writes behind what the response holds back, as Node 26 does until the next tick', async () => {
+  const { sse, url, response } = await serveResponses();
+  const client = await openStream(`${url}/ann`);
+  const res = await response(0);
+  const held: unknown[] = [];
+  Object.defineProperty(res, 'writableCorked', { value: 1 });
+  res.write = (chunk: unknown) => held.push(chunk) < 2;
+  for (const text of ['one', 'two']) {
+    sse.sendToUser('ann', text, { id: text, text: true });
+    await turn();
+    await turn();
+  }
+  expect(held).toEqual(['id: one\ndata: one\n\n', 'id: two\ndata: two\n\n']);
+  expect(client.events).toEqual([]);
+});
+
 it('writes nothing behind the end that the application gives a response, whose client is still reading', async () => {
   const { sse, port, response } = await serveResponses();
   const client = await connectRaw(port, { paused: true });

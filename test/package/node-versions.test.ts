@@ -22,4 +22,5 @@ it.for([22, 24, 26])('delivers under Node %i', async (version, { skip }) => {
   }
   expect(running).toMatch(new RegExp(`^v${version}\\.`));
   expect(await node('use.cjs')).toBe('delivered');
+  expect(await node('behind.cjs')).toBe('caught up');
 });

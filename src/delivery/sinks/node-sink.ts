@@ -61,6 +61,8 @@ export class NodeSink implements Sink {
   }
 
   write(chunk: Chunk): boolean {
+    // Past what the response holds back (Node 26 corks it at each write, up to the next tick) nothing may go.
+    if (this.#res.writableCorked) return this.#writeChunk(chunk);
     const socket = this.#direct;
     // The application may have ended the response, or its turn be over.
     if (socket !== undefined && socket._httpMessage === this.#res && this.#res.writableEnded !== true) {
@@ -74,6 +76,10 @@ export class NodeSink implements Sink {
       this.#direct = chunkedSocketOf(this.#res);
       if (this.#direct !== undefined) return this.#begin(this.#direct, chunk);
     }
+    return this.#writeChunk(chunk);
+  }
+
+  #writeChunk(chunk: Chunk): boolean {
     return this.#write(chunk.shared ? chunk.bytes : chunk.text, chunk.encoding);
   }
 

@@ -52,6 +52,7 @@ export interface RawResponse {
   readonly destroyed?: boolean;
   readonly closed?: boolean;
   readonly writableEnded?: boolean;
+  readonly writableCorked?: number;
   readonly socket?: RawSocket | null;
   readonly stream?: RawStream | undefined;
   readonly req?: RequestHead & { readonly socket?: RawSocket | null; readonly httpVersion?: string };

@@ -104,6 +104,19 @@ it('writes behind what the response holds back, as Node 26 does until the next t
   expect(client.events).toEqual([]);
 });
 
+it('writes text of several bytes each as bytes to a response, whose drain Node 26 tells by characters', async () => {
+  const { sse, url, response } = await serveResponses();
+  await openStream(`${url}/ann`);
+  const res = await response(0);
+  const written: unknown[] = [];
+  Object.defineProperty(res, 'writableCorked', { value: 1 });
+  res.write = (chunk: unknown) => written.push(chunk) > 0;
+  sse.sendToUser('ann', '€', { id: 'one', text: true });
+  await turn();
+  await turn();
+  expect(written).toEqual([Buffer.from('id: one\ndata: €\n\n')]);
+});
+
 it('writes nothing behind the end that the application gives a response, whose client is still reading', async () => {
   const { sse, port, response } = await serveResponses();
   const client = await connectRaw(port, { paused: true });

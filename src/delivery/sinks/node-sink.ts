@@ -80,7 +80,9 @@ export class NodeSink implements Sink {
   }
 
   #writeChunk(chunk: Chunk): boolean {
-    return this.#write(chunk.shared ? chunk.bytes : chunk.text, chunk.encoding);
+    // Node 26 answers by bytes but drains by characters: text of several bytes each may never drain.
+    const asBytes = chunk.shared || chunk.encoding === 'utf8';
+    return this.#write(asBytes ? chunk.bytes : chunk.text, chunk.encoding);
   }
 
   /** Sends the head and the first chunk, in one write; past `res.write`, which leaves half a kilobyte behind on each response. */

@@ -141,6 +141,17 @@ it('leaves what the application set on the response, but for a stale length and 
   await client.received(1);
 });
 
+it('sends each character of a header as the one byte that HTTP has for it', async () => {
+  // As UTF-8 is put in a header: each byte a character.
+  const name = Buffer.from('José 名').toString('latin1');
+  const { url } = await serveHub({
+    register: { headers: { 'X-Name': name } },
+    before: (_req, res) => res.setHeader('X-Own', 'é'),
+  });
+  const { headers } = await openStream(`${url}/ann`);
+  expect(headers).toMatchObject({ 'x-own': 'é', 'x-name': name });
+});
+
 it('lets an application that closes its connections do so', async () => {
   const { url } = await serveHub({ before: (_req, res) => res.setHeader('Connection', 'close') });
   const { headers } = await openStream(`${url}/ann`, { headers: { Connection: 'keep-alive' } });

@@ -85,10 +85,11 @@ export class NodeSink implements Sink {
     return this.#write(asBytes ? chunk.bytes : chunk.text, chunk.encoding);
   }
 
-  /** Sends the head and the first chunk, in one write; past `res.write`, which leaves half a kilobyte behind on each response. */
+  /** Sends the head and the first chunk, in one write; the chunk past `res.write`, which leaves half a kilobyte behind on each response. */
   #begin(socket: ServerSocket, chunk: Chunk): boolean {
     socket.cork();
-    this.#res.flushHeaders?.();
+    // Not `flushHeaders`, which makes UTF-8 of the head.
+    this.#res.write('', 'latin1');
     const more = socket.write(framed(chunk), chunk.encoding);
     socket.uncork();
     if (!more) this.#awaitDrain();

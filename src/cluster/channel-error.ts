@@ -22,3 +22,10 @@ export function channelError(cause: unknown): ChannelError {
     /^(ReplyError|SimpleError|BlobError|ErrorReply)$/.test(cause.constructor.name) || cause.name === 'ReplyError';
   return new ChannelError(cause.message, answered || NOT_SENT.test(cause.message) ? 'refused' : 'unknown', cause);
 }
+
+/** What an adapter's rejection of a publish says of the message. */
+export function outcomeOf(cause: unknown): PublishOutcome {
+  return typeof cause === 'object' && cause !== null && Reflect.get(cause, 'outcome') === 'unknown'
+    ? 'unknown'
+    : 'refused';
+}

@@ -64,6 +64,17 @@ it('takes an echo for lost when a later one came, whatever comes from others', a
   expect(errors.map(({ code }) => code)).toEqual(['ECHO_LOST']);
 }, 15_000);
 
+it('delivers what got lost in the order it was published in, though some of it was awaited for longer', async () => {
+  const { adapter, sse, errors, ann, said } = await instance();
+  adapter.losesEchoes = true;
+  await sse.publishToUser('ann', 1);
+  await othersFor(500, adapter);
+  for (const n of [2, 3]) await sse.publishToUser('ann', n);
+  await ann.received(3);
+  expect(said()).toEqual(['1', '2', '3']);
+  expect(errors.map(({ code }) => code)).toEqual(['ECHO_LOST']);
+}, 15_000);
+
 it('lets nobody who awaits publishes run far ahead of what came back', async () => {
   const { adapter, sse } = await instance();
   adapter.delays = true;

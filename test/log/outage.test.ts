@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { blockNamed } from '../docs/markdown.js';
 import { openStream } from '../helpers/client.js';
 import { dataOf, gapsOf, logHub, range, told, untilPlaced, untilTold } from '../helpers/log.js';
 import { startProxy } from '../helpers/proxy.js';
@@ -113,14 +114,17 @@ it('tells of a Redis that is full, and delivers again when it is not', async () 
 
 it('tells of no gap where nothing was appended because Redis refused it', async () => {
   const redis = await startRedis();
-  const a = await logHub(redis.url);
+  const admin = redis.client();
+  // With the rights that the documentation gives a hub, and no more.
+  const [, ...words] = blockNamed('lossless-acl').code.trim().split(' ');
+  await admin.call('ACL', ...words);
+  const a = await logHub(`redis://ssekify:a-long-password@127.0.0.1:${redis.port}`);
   const client = await openStream(`${a.url}/ann`);
   await untilPlaced(client);
   await a.sse.publishToAll(1);
-  const admin = redis.client();
-  await admin.call('ACL', 'SETUSER', 'default', '-xadd');
+  await admin.call('ACL', 'SETUSER', 'ssekify', '-xadd');
   await expect(a.sse.publishToAll(2)).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', outcome: 'refused' });
-  await admin.call('ACL', 'SETUSER', 'default', '+xadd');
+  await admin.call('ACL', 'SETUSER', 'ssekify', '+xadd');
   await a.sse.publishToAll(3);
   await untilTold(client, 2);
   expect(dataOf(client)).toEqual([1, 3]);

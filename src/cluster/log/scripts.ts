@@ -53,7 +53,7 @@ n=call('INCR',count)
 id=append(n)
 end
 if id.err then
-call('DECR',count)
+call('SET',count,text(n-1))
 return id
 end
 if n%64==0 then call('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[4]))) end

@@ -110,7 +110,7 @@ it('tells of no gap where the log came to hold nothing but the sign that it live
   await untilTold(client, 1);
   const end = async () => (await raw.xrevrange(LOG, '+', '-', 'COUNT', 1))[0]?.[1][0];
   for (let n = 1; n < 3; n += 1) {
-    await expect.poll(end).toBe('tick');
+    await expect.poll(end, { timeout: 3000 }).toBe('tick');
     await raw.xtrim(LOG, 'MAXLEN', '=', 1);
     const [[tick = ''] = []] = await raw.xrange(LOG, '-', '+');
     await expect.poll(async () => (await raw.xrange(LOG, tick, tick)).length, { timeout: 3000 }).toBe(0);

@@ -161,15 +161,16 @@ export class Bus implements Wakeable {
       else if (!publication.settled) this.#fail(publication, over, publication.sent ? 'unknown' : 'refused');
     }
     this.#pending.clear();
+    const failed = (cause: unknown) => this.#outage.failed(cause);
     // An adapter may outlive this hub, which it must not keep.
-    adapter.off?.('message', this.#listeners.message);
+    attempt(() => adapter.off?.('message', this.#listeners.message)).catch(failed);
     this.#offBytes?.();
-    adapter.off?.('state', this.#standing.listener);
+    attempt(() => adapter.off?.('state', this.#standing.listener)).catch(failed);
     // Nothing waits for it: a connection that is lost does not answer, and one that is closed has nothing to take back.
     attempt(() => adapter.unsubscribe?.(channel)).catch(() => undefined);
-    await attempt(() => adapter.close?.()).catch((cause: unknown) => this.#outage.failed(cause));
+    await attempt(() => adapter.close?.()).catch(failed);
     // Only now: an EventEmitter throws the errors that nobody listens to, and one may come of closing.
-    adapter.off?.('error', this.#listeners.error);
+    attempt(() => adapter.off?.('error', this.#listeners.error)).catch(failed);
   }
 
   wake(): undefined {

@@ -43,6 +43,27 @@ it.each([
   expect(errors).toMatchObject([{ code: 'BUS_ERROR', cause: failing() }]);
 });
 
+it('resolves although an adapter throws when a listener is taken off, and tells of it', async () => {
+  let closed = false;
+  const adapter = {
+    publish: async () => 1,
+    subscribe: async () => 1,
+    on: () => undefined,
+    off: () => {
+      throw failing();
+    },
+    close: () => {
+      closed = true;
+    },
+  };
+  const sse = new SSEKify({ redis: adapter });
+  const errors = collect(sse, 'error');
+  await sse.ready();
+  await expect(sse.shutdown()).resolves.toBeUndefined();
+  expect(closed).toBe(true);
+  expect(errors).toMatchObject([{ code: 'BUS_ERROR', cause: failing() }]);
+});
+
 it('listens to errors of an adapter until it is closed, since an EventEmitter would throw them', async () => {
   class Emitting extends EventEmitter {
     publish = async () => 1;

@@ -1,10 +1,8 @@
-import { once } from 'node:events';
-import net from 'node:net';
 import { createClient } from 'redis';
 import { expect, it } from 'vitest';
 import { createNodeRedisAdapter } from '../../src/index.js';
-import { atEnd } from '../helpers/cleanup.js';
 import { collect } from '../helpers/emitted.js';
+import { startProxy } from '../helpers/proxy.js';
 import { startRedis } from '../helpers/redis.js';
 import { serveHub } from '../helpers/server.js';
 import { redisChannel } from './redis-channel.js';
@@ -63,45 +61,13 @@ it('goes on when Redis refuses the pings of the client', async () => {
 
 it('connects again when it can make nothing of what it reads', async () => {
   const redis = await startRedis();
-  const relay = await startRelay(redis.port);
-  const { sse } = await serveHub({ hub: { redis: createNodeRedisAdapter(relay.url) } });
+  const proxy = await startProxy(redis.port);
+  const { sse } = await serveHub({ hub: { redis: createNodeRedisAdapter(proxy.url) } });
   const errors = collect(sse, 'error');
   await sse.ready();
-  relay.say('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+  proxy.say('HTTP/1.1 502 Bad Gateway\r\n\r\n');
   await expect.poll(() => errors.some(({ code }) => code === 'BUS_DOWN')).toBe(true);
   await sse.ready();
   await sse.publishToAll({ requestId: 'r' });
   expect(sse.stats().bus).toMatchObject({ state: 'up', outages: 1, published: 1 });
 });
-
-/** Passes bytes on between clients and a port of the loopback interface, and says things of its own to all clients. */
-async function startRelay(target: number) {
-  const sockets = new Set<net.Socket>();
-  const server = net.createServer((client) => {
-    const upstream = net.connect(target, '127.0.0.1');
-    sockets.add(client);
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      from.on('error', () => undefined);
-      from.on('close', () => to.destroy());
-      from.pipe(to);
-    }
-    client.on('close', () => sockets.delete(client));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  atEnd(async () => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-    await once(server, 'close');
-  });
-  const { port } = server.address() as net.AddressInfo;
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    say(text: string) {
-      for (const socket of sockets) socket.write(text);
-    },
-  };
-}

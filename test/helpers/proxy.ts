@@ -18,6 +18,8 @@ export interface Proxy {
   release(): void;
   /** Cuts all connections off. */
   cut(): void;
+  /** Says something of its own to all who are connected. */
+  say(text: string): void;
 }
 
 /** A proxy before a port of the loopback interface; closed, with its sockets, when the test ends. */
@@ -79,5 +81,8 @@ export async function startProxy(target: number): Promise<Proxy> {
       for (const { sockets } of pairs) for (const socket of sockets) socket.resume();
     },
     cut: () => cut(() => true),
+    say(text) {
+      for (const { sockets } of pairs) sockets[0]?.write(text);
+    },
   };
 }

@@ -7,7 +7,9 @@ function subjectsOf(scenario, size, wanted) {
   if (size === 'smoke' && scenario.smokeSubjects !== undefined) return scenario.smokeSubjects;
   if (scenario.subjects !== undefined) return scenario.subjects;
   const protocol = scenario.protocol ?? 'http';
-  return (wanted ?? SUBJECTS).filter((name) => subjectNamed(name).protocols.includes(protocol));
+  return [...(wanted ?? SUBJECTS), ...(scenario.floors ?? [])].filter((name) =>
+    subjectNamed(name).protocols.includes(protocol),
+  );
 }
 
 /** @returns figures by subject, each a list with one entry per round, `undefined` where a round failed; and what failed */

@@ -3,6 +3,7 @@ const { Clients, frameText, heartbeat, sendHead } = require('./bare.js');
 
 exports.protocols = ['http', 'https'];
 
+/** As one chunk of the chunked coding. */
 const framed = (text) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
 
 exports.create = () => {
@@ -22,3 +23,5 @@ exports.create = () => {
     toUser: (user, data) => clients.users.get(user).write(framed(frameText(data))),
   };
 };
+
+exports.framed = framed;

@@ -3,7 +3,9 @@ import { Ring } from '../../src/delivery/log/ring.js';
 import { roomScope } from '../../src/delivery/scope.js';
 import { encodeEvent } from '../../src/wire/frame.js';
 import { openStream } from '../helpers/client.js';
+import { collect } from '../helpers/emitted.js';
 import { commandCalls, dataOf, gapsOf, LOG, logHub, range, untilTold } from '../helpers/log.js';
+import { flushed, MadeUpResponse } from '../helpers/made-up-response.js';
 import { startProxy } from '../helpers/proxy.js';
 import { startRedis } from '../helpers/redis.js';
 
@@ -86,6 +88,28 @@ it('goes on reading older pieces where it was when Redis was lost on the way', a
   await Promise.all(clients.map((client) => untilTold(client, 1999)));
   for (const client of clients) expect(dataOf(client)).toEqual(range(1, 2000));
   expect(await redis.client().xlen(LOG)).toBeGreaterThanOrEqual(2000);
+});
+
+it('lets in a client that has nothing while events come, however little memory holds', async () => {
+  const redis = await startRedis();
+  const a = await logHub(redis.url, { log: { ringMaxBytes: 0 } });
+  const disconnects = collect(a.sse, 'disconnect');
+  const responses: MadeUpResponse[] = [];
+  a.sse.on('publish', () => {
+    const response = new MadeUpResponse();
+    responses.push(response);
+    a.sse.registerConnection('ann', response.asResponse());
+  });
+  await Promise.all(range(0, 200).map((n) => a.sse.publishToAll(n)));
+  await expect.poll(() => responses.length).toBe(200);
+  await flushed();
+  expect(disconnects).toEqual([]);
+  for (const [index, { text }] of responses.entries()) {
+    // Each came when the event of its number did, and was told where it stands.
+    expect(text.match(/^event: .*$/gm)).toEqual(['event: server:cursor']);
+    const data = [...text.matchAll(/^data: (\d+)$/gm)].map(([, n]) => Number(n));
+    expect(data).toEqual(range(index + 1, 200));
+  }
 });
 
 it('gives a room’s events to a client that joins while it reads older ones, from then on', async () => {

@@ -153,9 +153,14 @@ export class LogFeed implements History {
   enter(connection: Connection, lastEventId: string | undefined): undefined {
     const resumes = lastEventId !== undefined && lastEventId !== '';
     if (resumes) connection.position = OLDER;
-    // A client that has nothing begins now, not when it is written to for the first time.
-    const start = resumes || !this.#warm ? { lastEventId: resumes ? lastEventId : undefined } : { place: this.#now };
-    this.#follow(connection, new LogBacklog(this, connection, start));
+    if (resumes || !this.#warm) {
+      const start = { lastEventId: resumes ? lastEventId : undefined };
+      this.#follow(connection, new LogBacklog(this, connection, start));
+      return;
+    }
+    // A client that has nothing is live at once: the ring may not hold the next event until it is written to.
+    const cursor = this.cursor('');
+    if (cursor !== undefined) connection.pushReplay([cursor]);
   }
 
   leaveBehind(connection: Connection, frame: Frame): boolean {

@@ -3,6 +3,7 @@ import http2 from 'node:http2';
 import { expect } from 'vitest';
 import { atEnd } from '../../helpers/cleanup.js';
 import type { StreamClient } from '../../helpers/client.js';
+import { blockNamed } from '../markdown.js';
 import type { Program } from '../sandbox.js';
 import { get, greeted, HUB, type Run } from './context.js';
 
@@ -90,7 +91,12 @@ const userOf = (c) => c.req.query('userId');`,
   next: {
     before: FETCH_SERVER,
     after: 'serve({ fetch: GET, port: 3000 });',
-    drive: async (program) => void (await streamAndRefusal(program)),
+    async drive(program) {
+      // Next's check of types takes no other export of a route.
+      const exported = [...blockNamed('next').code.matchAll(/^export \w+ (\w+)/gm)].map(([, name]) => name);
+      expect(exported).toEqual(['runtime', 'dynamic', 'GET']);
+      await streamAndRefusal(program);
+    },
   },
 
   remix: {

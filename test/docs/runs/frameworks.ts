@@ -20,6 +20,13 @@ async function streamAndRefusal(program: Program): Promise<StreamClient> {
   return client;
 }
 
+async function endsAtSigterm(program: Program, client: StreamClient): Promise<void> {
+  program.signal('SIGTERM');
+  await client.event('server:shutdown');
+  await client.over;
+  expect(client.ended).toBe(true);
+}
+
 /** The recipes for other frameworks, each in the framework itself. */
 export const FRAMEWORK_RUNS: Readonly<Record<string, Run>> = {
   koa: {
@@ -95,7 +102,7 @@ const userOf = (c) => c.req.query('userId');`,
       // Next's check of types takes no other export of a route.
       const exported = [...blockNamed('next').code.matchAll(/^export \w+ (\w+)/gm)].map(([, name]) => name);
       expect(exported).toEqual(['runtime', 'dynamic', 'GET']);
-      await streamAndRefusal(program);
+      await endsAtSigterm(program, await streamAndRefusal(program));
     },
   },
 
@@ -118,11 +125,7 @@ boot.didLoad().then(() => {
 process.on('SIGTERM', () => boot.beforeClose());`,
     env: async () => ({ REDIS_URL: '' }),
     async drive(program) {
-      const client = await greeted(program, 'hello');
-      program.signal('SIGTERM');
-      await client.event('server:shutdown');
-      await client.over;
-      expect(client.ended).toBe(true);
+      await endsAtSigterm(program, await greeted(program, 'hello'));
     },
   },
 

@@ -69,7 +69,7 @@ export class Bus implements Wakeable {
   /** What messages of this instance's own publishes begin with. */
   readonly #ownBeginning: Uint8Array;
   readonly #lane = new Lane();
-  /** Publications without answer, or without echo, by their number; in the order of their deadlines, nearly. */
+  /** Publications without answer, or without echo, by their number, in call order. */
   readonly #pending = new Map<string, Publication>();
   readonly #counters = { ...NOTHING_COUNTED };
   readonly #standing: Standing;
@@ -232,17 +232,13 @@ export class Bus implements Wakeable {
     if (publication.taken || publication.settled) return;
     publication.taken = true;
     this.#counters.published += 1;
-    const { n } = publication.outgoing;
     if (publication.echoed) {
-      this.#pending.delete(n);
+      this.#pending.delete(publication.outgoing.n);
     } else if (this.#parts.adapter.echo === false) {
       this.#deliverTaken();
     } else if (this.#standing.state !== 'up') {
       this.#fallBack(publication);
     } else {
-      // Moved to the end: deadlines of echoes come after those of answers.
-      this.#pending.delete(n);
-      this.#pending.set(n, publication);
       const now = this.#parts.clock.now();
       const inTime = publication.deadline >= now + ECHO_MS;
       this.#awaitEcho(publication, now);

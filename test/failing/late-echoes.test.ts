@@ -75,6 +75,27 @@ it('delivers what got lost in the order it was published in, though some of it w
   expect(errors.map(({ code }) => code)).toEqual(['ECHO_LOST']);
 }, 15_000);
 
+it('delivers what got lost in the order it was published in, though its answers came in another', async () => {
+  const answers: (() => void)[] = [];
+  const adapter = {
+    publish: () => new Promise<void>((resolve) => answers.push(resolve)),
+    subscribe: async () => undefined,
+    on: () => undefined,
+  };
+  const { sse, url } = await serveHub({ hub: { redis: adapter } });
+  const errors = collect(sse, 'error');
+  await sse.ready();
+  const ann = await openStream(`${url}/ann`);
+  const published = [0, 1, 2].map((n) => sse.publishToUser('ann', n));
+  for (const n of [2, 0, 1]) {
+    answers[n]?.();
+    await published[n];
+  }
+  await ann.received(3);
+  expect(ann.events.map(({ data }) => data)).toEqual(['0', '1', '2']);
+  expect(errors.map(({ code }) => code)).toEqual(['ECHO_LOST']);
+}, 15_000);
+
 it('lets nobody who awaits publishes run far ahead of what came back', async () => {
   const { adapter, sse } = await instance();
   adapter.delays = true;

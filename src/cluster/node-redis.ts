@@ -161,9 +161,9 @@ class NodeRedisLink implements Link {
       // A client that is destroyed while its socket is being opened opens it all the same.
       if (this.#over || client !== this.#client) this.#destroy(client);
     });
-    let stood = false;
+    let stoodAt = 0;
     client.on('ready', () => {
-      stood = true;
+      stoodAt = performance.now();
       ifCurrent(({ ready }) => ready());
     });
     client.on('end', () => ifCurrent(({ lost }) => lost()));
@@ -173,11 +173,16 @@ class NodeRedisLink implements Link {
         const answered = channelError(cause).outcome === 'refused';
         // One that cannot read what comes has lost count of the answers. One whose channels are refused to it would not come
         // back for those that are not, since it asks for all at once.
-        if (stood && answered !== client.isReady) this.renew();
-        // Else Redis may have refused a ping of the client's own.
-        else if (!client.isReady) {
-          lost();
-          this.#replaceIfClosed(client);
+        const ends = stoodAt > 0 && answered !== client.isReady;
+        if (ends && performance.now() - stoodAt > ONCE_MORE_MS) this.renew();
+        else {
+          // The next one may be no better.
+          if (ends) this.#destroy(client);
+          // Else Redis may have refused a ping of the client's own.
+          if (!client.isReady) {
+            lost();
+            this.#replaceIfClosed(client);
+          }
         }
         error(cause);
       }),

@@ -71,3 +71,18 @@ it('connects again when it can make nothing of what it reads', async () => {
   await sse.publishToAll({ requestId: 'r' });
   expect(sse.stats().bus).toMatchObject({ state: 'up', outages: 1, published: 1 });
 });
+
+it('connects not at once again when it can make nothing of what each new connection brings', async () => {
+  const redis = await startRedis();
+  const proxy = await startProxy(redis.port);
+  const { sse } = await serveHub({ hub: { redis: createNodeRedisAdapter(proxy.url) } });
+  sse.on('error', () => undefined);
+  await sse.ready();
+  const startedAt = performance.now();
+  for (let outages = 1; outages <= 4; outages += 1) {
+    proxy.say('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+    await expect.poll(() => sse.stats().bus.outages).toBe(outages);
+    await sse.ready();
+  }
+  expect(performance.now() - startedAt).toBeGreaterThan(1400);
+});

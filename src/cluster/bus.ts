@@ -100,7 +100,7 @@ export class Bus implements Wakeable {
       adapter,
       channel,
       clock,
-      up: (again) => this.#onUp(again),
+      up: () => this.#onUp(),
       down: () => this.#onDown(),
       failed: (cause) => this.#outage.failed(cause),
     });
@@ -396,9 +396,9 @@ export class Bus implements Wakeable {
     } else this.#take(publication);
   }
 
-  #onUp(again: boolean): void {
-    // While it was down others may have published what never got here.
-    if (again) this.#parts.host.tear();
+  #onUp(): void {
+    // Until now others may have published what never got here.
+    this.#parts.host.tear();
     this.#outage.over();
   }
 

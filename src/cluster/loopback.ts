@@ -18,4 +18,8 @@ export class Loopback implements RedisLike {
   on(event: 'message' | 'error', listener: (channel: string, message: string) => void): void {
     if (event === 'message') this.#deliver = listener;
   }
+
+  onState(listener: (state: 'up') => void): void {
+    listener('up');
+  }
 }

@@ -10,7 +10,7 @@ export interface StandingParts {
   channel: string;
   clock: Clock;
   /** The subscription stands, for the first time or again. */
-  up(again: boolean): void;
+  up(): void;
   down(): void;
   /** It could not subscribe, and will try again. */
   failed(cause: unknown): void;
@@ -24,7 +24,6 @@ export class Standing implements Wakeable {
 
   readonly #parts: StandingParts;
   #state: Exclude<BusStats['state'], 'none'> = 'connecting';
-  #everUp = false;
   #closed = false;
   readonly #waiters = new Waiters();
 
@@ -80,10 +79,8 @@ export class Standing implements Wakeable {
 
   #rise(): void {
     if (this.#closed || this.#state === 'up') return;
-    const again = this.#everUp;
-    this.#everUp = true;
     this.#state = 'up';
-    this.#parts.up(again);
+    this.#parts.up();
     this.#waiters.resolve();
   }
 

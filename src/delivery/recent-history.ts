@@ -92,7 +92,9 @@ export class RecentHistory implements History {
 
   /** Events may have been missed, or come in another order than the channel's: positions before now are in doubt. */
   tear(): void {
-    this.#replay.tear(this.#parts.delivery.nextOrder());
+    const { delivery } = this.#parts;
+    // Where nothing was sent, nobody has a position but by such a place.
+    if (delivery.order > 0 || this.#mark.order === 0) this.#replay.tear(delivery.nextOrder());
   }
 
   left(): void {}

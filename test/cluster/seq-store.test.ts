@@ -5,6 +5,7 @@ import { openStream, type StreamClient } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
 import { MemoryBus, MemoryStore } from '../helpers/memory-bus.js';
 import { serveHub } from '../helpers/server.js';
+import { createHub, read, requestFor } from '../web/responses.js';
 
 async function instance(options: SSEKifyOptions) {
   const { sse, url } = await serveHub({ hub: { recentBufferSize: 1000, ...options } });
@@ -171,6 +172,14 @@ it('counts in its own store without a channel', async () => {
   expect(store.counts.get('ssekify:seq:k')).toBe(3);
   expect(store.expiries.get('ssekify:seq:k')).toBe(60_000);
   expect(a.sse.stats()).toMatchObject({ seqIncrsLocal: 1, seqIncrsRedis: 2 });
+});
+
+it('takes nothing for missed that was sent right at its start, when it has its own store and no channel', async () => {
+  const sse = createHub({ seq: { redis: new MemoryStore() } });
+  for (const id of ['one', 'two']) sse.sendToUser('ann', id, { id });
+  await sse.ready();
+  const back = read(sse.respond(requestFor('/sse?lastEventId=one'), 'ann'));
+  expect((await back.received(1))[0]?.id).toBe('two');
 });
 
 it('counts alone in memory, and numbers nothing when that is off', async () => {

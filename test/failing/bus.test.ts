@@ -55,6 +55,29 @@ it('gives a client that comes back after a lost echo a gap, and one without sile
   expect((await later.received(1))[0]?.data).toBe('3');
 });
 
+it('gives a client a gap that stood here before the first subscription did, since others may have published', async () => {
+  const bus = new MemoryBus();
+  const b = await instance(bus);
+  const adapter = bus.adapter();
+  const subscribe = adapter.subscribe.bind(adapter);
+  let connect: () => void = () => undefined;
+  adapter.subscribe = (channel) =>
+    new Promise((resolve) => {
+      connect = () => resolve(subscribe(channel));
+    });
+  const { sse, url } = await serveHub({ hub: { redis: adapter } });
+  const early = await openStream(`${url}/ann`);
+  sse.sendToUser('ann', 0);
+  await early.received(1);
+  await b.sse.publishToUser('ann', 1);
+  connect();
+  await sse.ready();
+  const back = await openStream(`${url}/ann`, { lastEventId: early.lastEventId });
+  sse.sendToUser('ann', 2);
+  const [gap] = await back.received(1);
+  expect(gap).toMatchObject({ event: 'server:gap', data: expect.stringContaining('evicted') });
+});
+
 it('resolves before its echo, and delivers at once where none is to come', async () => {
   const bus = new MemoryBus();
   const a = await instance(bus);

@@ -321,8 +321,8 @@ export class Hub implements BusHost {
     this.#reporter.listenerFailed(event, cause);
   }
 
-  tear(): void {
-    this.#delivery.history.tear();
+  tear(ongoing: boolean): void {
+    this.#delivery.history.tear(ongoing);
   }
 
   error(error: SSEKifyError): void {

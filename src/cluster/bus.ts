@@ -27,8 +27,11 @@ export interface BusHost {
   obey(command: Command): number;
   /** An envelope was received, in this message. */
   heard(received: Received, message: string): void;
-  /** Events may be missing from here, or stand in another order than the channel's. */
-  tear(): void;
+  /**
+   * Events may be missing up to here, or stand in another order than the channel's.
+   * @param ongoing - more will be missing, until it is called again
+   */
+  tear(ongoing: boolean): void;
   error(error: SSEKifyError): void;
 }
 
@@ -96,6 +99,7 @@ export class Bus implements Wakeable {
     if (givesBytes(adapter)) this.#offBytes = adapter.onBytes((...message) => this.#onBytes(...message));
     else adapter.on('message', this.#listeners.message);
     adapter.on('error', this.#listeners.error);
+    parts.host.tear(true);
     this.#standing = new Standing({
       adapter,
       channel,
@@ -292,8 +296,8 @@ export class Bus implements Wakeable {
     if (this.#recent.has(n, scope, publication.id)) return;
     this.#counters.fallbacks += 1;
     this.#deliverHere(publication);
-    // A command has no place in the order of events.
-    if (scope !== undefined) this.#parts.host.tear();
+    // A command has no place in the order of events, and without a subscription all is in doubt already.
+    if (scope !== undefined && this.#standing.state === 'up') this.#parts.host.tear(false);
   }
 
   #deliverHere(publication: Publication): void {
@@ -398,12 +402,13 @@ export class Bus implements Wakeable {
 
   #onUp(): void {
     // Until now others may have published what never got here.
-    this.#parts.host.tear();
+    this.#parts.host.tear(false);
     this.#outage.over();
   }
 
   #onDown(): void {
     this.#counters.outages += 1;
+    this.#parts.host.tear(true);
     this.#outage.warn(
       'BUS_DOWN',
       'the subscription to the channel was lost; events of other instances are missing until it is back.',

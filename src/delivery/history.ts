@@ -26,7 +26,7 @@ export interface History {
   /** A scope's events are not needed any more. */
   forget(scope: Scope): void;
   /** Events were lost, or came in another order than the channel's. */
-  tear(): void;
+  tear(ongoing: boolean): void;
   /** Whether a connection that cannot take a frame may be left behind, since it can read it later. @returns whether it was */
   leaveBehind(connection: Connection, frame: Frame): boolean;
   /** Moves a client's last id to now, when nothing else does; `undefined` when it need not be moved. */

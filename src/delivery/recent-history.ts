@@ -91,10 +91,12 @@ export class RecentHistory implements History {
   }
 
   /** Events may have been missed, or come in another order than the channel's: positions before now are in doubt. */
-  tear(): void {
+  tear(ongoing: boolean): void {
     const { delivery } = this.#parts;
     // Where nothing was sent, nobody has a position but by such a place.
-    if (delivery.order > 0 || this.#mark.order === 0) this.#replay.tear(delivery.nextOrder());
+    const isAnywhere = delivery.order > 0 || this.#mark.order === 0;
+    const whole = isAnywhere ? delivery.nextOrder() : 0;
+    this.#replay.tear(ongoing ? Number.POSITIVE_INFINITY : whole);
   }
 
   left(): void {}

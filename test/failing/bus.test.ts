@@ -78,6 +78,25 @@ it('gives a client a gap that stood here before the first subscription did, sinc
   expect(gap).toMatchObject({ event: 'server:gap', data: expect.stringContaining('evicted') });
 });
 
+it('gives clients that come back a gap while the subscription is lost, until it stands again', async () => {
+  const bus = new MemoryBus();
+  const a = await instance(bus);
+  await a.sse.publishToUser('ann', 0);
+  await a.ann.received(1);
+  let { lastEventId } = a.ann;
+  const comesBack = async (word: number) => {
+    const back = await openStream(`${a.url}/ann`, { lastEventId });
+    a.sse.sendToUser('ann', word);
+    await back.until(({ events }) => events.some(({ data }) => data === String(word)));
+    ({ lastEventId } = back);
+    return back.events.filter(({ event }) => event === 'server:gap').length;
+  };
+  a.adapter.tell('down');
+  expect([await comesBack(1), await comesBack(2)]).toEqual([1, 1]);
+  a.adapter.tell('up');
+  expect([await comesBack(3), await comesBack(4)]).toEqual([1, 0]);
+});
+
 it('resolves before its echo, and delivers at once where none is to come', async () => {
   const bus = new MemoryBus();
   const a = await instance(bus);

@@ -164,7 +164,7 @@ const signal: Check<AbortSignal | undefined> = (value, name) => {
 
 const redis: Check<RedisLike | RedisStreamAdapter | string | undefined> = (value, name) => {
   if (value === undefined || value === null || value === false || value === '') return undefined;
-  if (typeof value === 'string' && /^rediss?:\/\/|^unix:\/\//.test(value)) return value;
+  if (typeof value === 'string' && /^rediss?:\/\/|^unix:\/\//.test(value) && URL.canParse(value)) return value;
   if (value instanceof RedisStreamAdapter || isRedisLike(value)) return value;
   return refuse(name, value, 'a redis:// or rediss:// URL, an adapter (publish, subscribe, on), or nothing');
 };

@@ -11,7 +11,7 @@ import {
   optionsOf,
 } from './ioredis-client.js';
 import type { LinkEvents, ReplicatedLink } from './link.js';
-import { constructorIn, loadOptional } from './load.js';
+import { constructorIn, loadOptional, made } from './load.js';
 import { onMessages } from './message-reader.js';
 import { type ClosableAdapter, RedisAdapter } from './redis-adapter.js';
 import { SwitchWatch } from './switch-watch.js';
@@ -103,7 +103,7 @@ function duplicate(client: IORedisClient, options: Options): unknown {
 function construct(target: unknown, options: Options, caller: string): unknown {
   const Redis = constructorIn(loadOptional('ioredis', caller), 'Redis');
   const defaults = { retryStrategy: backOff, connectTimeout: 5000, ...BY_SENTINEL };
-  if (typeof target === 'string') return new Redis(target, { ...defaults, ...options });
+  if (typeof target === 'string') return made(target, () => new Redis(target, { ...defaults, ...options }));
   if (isRecord(target)) return new Redis({ ...defaults, ...target, ...options });
   throw new SSEKifyError(
     'INVALID_OPTION',

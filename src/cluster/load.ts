@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { SSEKifyError } from '../errors.js';
+import { messageOf, SSEKifyError, show } from '../errors.js';
 
 type Constructor = new (...args: unknown[]) => unknown;
 
@@ -42,4 +42,13 @@ export function functionIn(module: unknown, name: string): (...args: unknown[]) 
   const named = exported(module, name);
   if (typeof named === 'function') return (...args) => named(...args);
   throw new SSEKifyError('REDIS_CLIENT_MISSING', `the package that was loaded exports no ${name}.`);
+}
+
+/** Makes a client; where it throws, for a URL that it cannot read for example, the target is to blame. */
+export function made(target: unknown, make: () => unknown): unknown {
+  try {
+    return make();
+  } catch (cause) {
+    throw new SSEKifyError('INVALID_OPTION', `target is ${show(target)}: ${messageOf(cause)}.`, { cause });
+  }
 }

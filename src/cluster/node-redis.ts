@@ -3,7 +3,7 @@ import { SSEKifyError, show } from '../errors.js';
 import { channelError } from './channel-error.js';
 import { renewUnlessReady } from './greeting.js';
 import type { Link, LinkEvents } from './link.js';
-import { functionIn, loadOptional } from './load.js';
+import { functionIn, loadOptional, made } from './load.js';
 import { type ClosableAdapter, RedisAdapter } from './redis-adapter.js';
 
 type ChannelListener = (message: Buffer, channel: Buffer) => void;
@@ -44,7 +44,8 @@ function factoryOf(target: NodeRedisTarget, overrides: Options): () => NodeRedis
   if (isClient(target)) return () => usable(target.duplicate(overrides));
   const createClient = functionIn(loadOptional('redis', 'createNodeRedisAdapter'), 'createClient');
   const defaults = { socket: { reconnectStrategy: backOff, connectTimeout: 5000 } };
-  if (typeof target === 'string') return () => usable(createClient({ ...defaults, url: target, ...overrides }));
+  if (typeof target === 'string')
+    return () => usable(made(target, () => createClient({ ...defaults, url: target, ...overrides })));
   if (!isRecord(target)) {
     throw new SSEKifyError(
       'INVALID_OPTION',

@@ -100,3 +100,12 @@ it('lets an application listen to messages before the hub does', async () => {
   await ann.received(1);
   expect(ann.events[0]?.data).toBe('LOUD');
 });
+
+it('refuses a URL that the client cannot read', () => {
+  expect(() => createIORedisAdapter('redis://localhost:undefined')).toThrow(
+    expect.objectContaining({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('redis://localhost:undefined'),
+    }),
+  );
+});

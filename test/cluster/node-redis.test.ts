@@ -86,3 +86,12 @@ it('connects not at once again when it can make nothing of what each new connect
   }
   expect(performance.now() - startedAt).toBeGreaterThan(1400);
 });
+
+it('refuses a URL that the client cannot read', () => {
+  expect(() => createNodeRedisAdapter('redis://localhost:undefined')).toThrow(
+    expect.objectContaining({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('redis://localhost:undefined'),
+    }),
+  );
+});

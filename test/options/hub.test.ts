@@ -40,6 +40,7 @@ const WRONG: Record<string, unknown[]> = {
   ...Object.fromEntries(TIMERS.map((name) => [name, [...NO_INTEGER, 2 ** 31]])),
   ...Object.fromEntries(COUNTS.map((name) => [name, [...NO_INTEGER, 2 ** 53]])),
   ...Object.fromEntries(LIMITS.map((name) => [name, [...NO_INTEGER, 0]])),
+  redis: [5, true, {}, 'localhost', 'http://localhost', 'redis://localhost:undefined'],
   channel: NO_TEXT,
   serializer: NO_FUNCTION,
   enableSeq: NO_FLAG,

@@ -154,7 +154,7 @@ const serializer: Check<(data: unknown) => unknown> = (value, name) => {
 
 const lastEventId: Check<string | undefined> = (value, name) => {
   if (value === undefined || typeof value === 'string') return value;
-  return typeof value === 'number' ? checkId(value) : refuse(name, value, 'a string');
+  return typeof value === 'number' ? checkId(value) : refuse(name, value, 'a string or a finite number');
 };
 
 const signal: Check<AbortSignal | undefined> = (value, name) => {
@@ -177,6 +177,7 @@ export type RoomSettings = Values<typeof roomSchema>;
 const roomOptions: Check<(room: string) => RoomSettings> = (value, name) => {
   if (typeof value === 'function')
     return (room) => readOptions(roomSchema, atOnce(value(room), name), `${name}(${show(room)})`);
+  if (value !== undefined && !isRecord(value)) refuse(name, value, 'an object or a function');
   const settings = readOptions(roomSchema, value, name);
   return () => settings;
 };

@@ -119,6 +119,10 @@ it.each(Object.entries(WRONG))(
   },
 );
 
+it('names each kind of value that an option of several kinds takes', () => {
+  expect(refusalOf({ roomOptions: 5 })?.message).toBe('options.roomOptions is 5: expected an object or a function.');
+});
+
 it('names the way to a nested option', () => {
   expect(refusalOf({ connection: { retryMs: -1 } })?.message).toContain('options.connection.retryMs is -1');
   expect(refusalOf({ autoFields: { traceId: { mode: 'x' } } })?.message).toContain('options.autoFields.traceId.mode');

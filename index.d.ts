@@ -71,7 +71,9 @@ interface RedisLike {
   publish(channel: string, message: string): Promise<unknown>;
   /** Subscribes. Resolves once the subscription stands. */
   subscribe(channel: string): Promise<unknown>;
+  /** Tells of each message of the subscribed channels, once. */
   on(event: 'message', listener: (channel: string, message: string) => void): unknown;
+  /** Tells of failures that no call can reject with. */
   on(event: 'error', listener: (error: unknown) => void): unknown;
   /** Frees everything the adapter opened. Called by `shutdown()`, once for each hub that subscribed. */
   close?(): unknown;
@@ -85,8 +87,11 @@ interface RedisLike {
   off?(event: string, listener: (...args: unknown[]) => void): unknown;
   /** Takes a counter's next number and publishes, in one atomic step. */
   publishNumbered?(channel: string, message: NumberedPublish): Promise<NumberedResult>;
+  /** Adds one to a counter, which begins at 0, and gives its value. */
   incr?(key: string): Promise<number>;
+  /** Removes a counter after so many seconds. */
   expire?(key: string, seconds: number): Promise<unknown>;
+  /** Removes a counter after so many milliseconds. */
   pexpire?(key: string, milliseconds: number): Promise<unknown>;
   /** The counters, when they are not methods of the adapter itself. */
   readonly kv?: KeyValue | undefined;
@@ -575,6 +580,7 @@ interface Envelope {
   v?: number | undefined;
   /** Unique per publish; echoes and duplicates are known by it. */
   n?: string | undefined;
+  /** Whom it is for, or what a command does. */
   type: EnvelopeType;
   /** The user's id or the room's name; absent for everyone. */
   target?: string | undefined;
@@ -582,9 +588,11 @@ interface Envelope {
   room?: string | undefined;
   /** Why a `close` happens; told to the client. */
   reason?: string | undefined;
+  /** The event's name; without one it is a `message`. */
   event?: string | undefined;
   /** Without one the event is delivered live and not recorded. */
   id?: string | undefined;
+  /** Tells the client how long to wait before it reconnects, in milliseconds. */
   retry?: number | undefined;
   /** When it was published, in epoch milliseconds. */
   at?: number | undefined;

@@ -20,6 +20,7 @@ export interface Envelope {
   v?: number | undefined;
   /** Unique per publish; echoes and duplicates are known by it. */
   n?: string | undefined;
+  /** Whom it is for, or what a command does. */
   type: EnvelopeType;
   /** The user's id or the room's name; absent for everyone. */
   target?: string | undefined;
@@ -27,9 +28,11 @@ export interface Envelope {
   room?: string | undefined;
   /** Why a `close` happens; told to the client. */
   reason?: string | undefined;
+  /** The event's name; without one it is a `message`. */
   event?: string | undefined;
   /** Without one the event is delivered live and not recorded. */
   id?: string | undefined;
+  /** Tells the client how long to wait before it reconnects, in milliseconds. */
   retry?: number | undefined;
   /** When it was published, in epoch milliseconds. */
   at?: number | undefined;

@@ -47,7 +47,9 @@ export interface RedisLike {
   publish(channel: string, message: string): Promise<unknown>;
   /** Subscribes. Resolves once the subscription stands. */
   subscribe(channel: string): Promise<unknown>;
+  /** Tells of each message of the subscribed channels, once. */
   on(event: 'message', listener: (channel: string, message: string) => void): unknown;
+  /** Tells of failures that no call can reject with. */
   on(event: 'error', listener: (error: unknown) => void): unknown;
   /** Frees everything the adapter opened. Called by `shutdown()`, once for each hub that subscribed. */
   close?(): unknown;
@@ -61,8 +63,11 @@ export interface RedisLike {
   off?(event: string, listener: (...args: unknown[]) => void): unknown;
   /** Takes a counter's next number and publishes, in one atomic step. */
   publishNumbered?(channel: string, message: NumberedPublish): Promise<NumberedResult>;
+  /** Adds one to a counter, which begins at 0, and gives its value. */
   incr?(key: string): Promise<number>;
+  /** Removes a counter after so many seconds. */
   expire?(key: string, seconds: number): Promise<unknown>;
+  /** Removes a counter after so many milliseconds. */
   pexpire?(key: string, milliseconds: number): Promise<unknown>;
   /** The counters, when they are not methods of the adapter itself. */
   readonly kv?: KeyValue | undefined;

@@ -18,14 +18,19 @@ function slotWidth(delayMs: number): number {
   return width;
 }
 
+/** Those due in a slot: they are woken together, when the last of them is due, so that one alone is woken at its time. */
+class Slot extends Set<Wakeable> {
+  dueAt = Number.NEGATIVE_INFINITY;
+}
+
 /**
  * One timer for everything a hub waits for. Wake-ups are gathered in slots, so the number of timers does not grow with
  * connections; one may come up to 10 ms late, or 1 % of its delay. Its time is monotonic: a step of the system clock
  * neither delays a heartbeat nor ends a connection.
  */
 export class Clock {
-  /** Slot (its time in ms) to those due in it. */
-  readonly #slots = new Map<number, Set<Wakeable>>();
+  /** By the slot's end, in ms. */
+  readonly #slots = new Map<number, Slot>();
   #timer: NodeJS.Timeout | undefined;
   #armedAt = Number.POSITIVE_INFINITY;
   #latest = 0;
@@ -59,10 +64,10 @@ export class Clock {
       this.cancel(who);
     }
     who.wakeSlot = slot;
-    const due = this.#slots.get(slot);
-    if (due === undefined) this.#slots.set(slot, new Set([who]));
-    else due.add(who);
-    if (slot < this.#armedAt) this.#arm(slot);
+    const due = this.#slots.get(slot) ?? new Slot();
+    this.#slots.set(slot, due.add(who));
+    due.dueAt = Math.max(due.dueAt, at);
+    if (due.dueAt < this.#armedAt) this.#arm(due.dueAt);
   }
 
   cancel(who: Wakeable): void {
@@ -81,12 +86,12 @@ export class Clock {
     this.#disarm();
   }
 
-  #arm(slot: number): void {
+  #arm(dueAt: number): void {
     clearTimeout(this.#timer);
-    this.#armedAt = slot;
+    this.#armedAt = dueAt;
     const now = this.now();
-    // The slot of a delay that a timer can just keep may lie beyond it.
-    const at = Math.min(slot, now + MAX_TIMER_MS);
+    // A time may lie beyond what a timer can keep.
+    const at = Math.min(dueAt, now + MAX_TIMER_MS);
     const delay = Math.min(Math.max(1, Math.ceil(at - now)), MAX_TIMER_MS);
     this.#timer = setTimeout(() => this.#fire(at), delay);
     // A hub that only waits for its next heartbeat must not keep the process alive; its sockets do that.
@@ -104,11 +109,12 @@ export class Clock {
     // Node may fire a timer a millisecond early; what it was armed for is due all the same.
     this.#latest = Math.max(this.#latest, at);
     const now = this.now();
-    const due = [...this.#slots.keys()].filter((each) => each <= now).sort((a, b) => a - b);
-    for (const each of due) {
-      const wakeables = this.#slots.get(each);
+    for (const each of [...this.#slots.keys()].sort((a, b) => a - b)) {
+      // Looked at only now: a wake-up may have put one in that is due later, or taken the last one out.
+      const slot = this.#slots.get(each);
+      if (slot === undefined || slot.dueAt > now) continue;
       this.#slots.delete(each);
-      for (const who of wakeables ?? []) {
+      for (const who of slot) {
         // A wake-up may have cancelled one that shares its slot.
         if (who.wakeSlot !== each) continue;
         who.wakeSlot = undefined;
@@ -117,7 +123,7 @@ export class Clock {
       }
     }
     let earliest = Number.POSITIVE_INFINITY;
-    for (const each of this.#slots.keys()) earliest = Math.min(earliest, each);
+    for (const { dueAt } of this.#slots.values()) earliest = Math.min(earliest, dueAt);
     if (earliest < this.#armedAt) this.#arm(earliest);
   }
 }

@@ -32,6 +32,16 @@ it('sends a comment every keepAliveMs, and the library sends no other', async ()
   expect(response.text).toBe(': ping\n\n'.repeat(10));
 });
 
+it('beats at its time when nothing else is due near it', async () => {
+  const { response, pass } = connected();
+  await pass(14_999);
+  expect(response.writes).toEqual([]);
+  await pass(2);
+  expect(response.text).toBe(': ping\n\n');
+  await pass(15_000);
+  expect(response.text).toBe(': ping\n\n'.repeat(2));
+});
+
 it.each([
   ['of its own', { keepAliveMs: 50 }, {}],
   ['of the hub', {}, { keepAliveMs: 50 }],

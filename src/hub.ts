@@ -15,7 +15,6 @@ import { sayFarewell } from './delivery/farewell.js';
 import { ConnectionHandle, RefusedHandle } from './delivery/handle.js';
 import { Heartbeats } from './delivery/heartbeat.js';
 import type { History } from './delivery/history.js';
-import { jitteredRetry } from './delivery/jitter.js';
 import { obey } from './delivery/obey.js';
 import type { HeldScope } from './delivery/recent-buffer.js';
 import { RecentHistory } from './delivery/recent-history.js';
@@ -265,9 +264,8 @@ export class Hub implements BusHost {
   async #end(graceMs: number): Promise<void> {
     const startedAt = this.#clock.now();
     const left = () => Math.max(0, graceMs - (this.#clock.now() - startedAt));
-    await sayFarewell(this.#delivery, graceMs, (connection) =>
-      connection.close('shutdown', jitteredRetry(connection.settings.retryMs)),
-    );
+    // What the channel took has yet to come back from it.
+    await sayFarewell(this.#delivery, graceMs, () => (this.#bus?.stats().pending ?? 0) > 0);
     // What was published at the word of the last client that left is among it.
     await within(left(), (this.#bus ?? this.#lossless?.publisher)?.settled());
     this.#over = true;

@@ -109,3 +109,30 @@ it('waits for what is published at the word of the last client that leaves', asy
   expect((await Promise.all(outcomes)).sort()).toEqual(['ann taken', 'ben taken']);
   expect(bus.messages).toHaveLength(2);
 });
+
+it('sends nobody away before what the channel took has come back from it', async () => {
+  const adapter = new MemoryBus().adapter();
+  const { sse, url } = await serveHub({ hub: { redis: adapter } });
+  await sse.ready();
+  const client = await openStream(`${url}/ann`);
+  adapter.delays = true;
+  await sse.publishToUser('ann', 'farewell');
+  const over = sse.shutdown({ graceMs: 5000 });
+  setTimeout(() => adapter.arrive(), 30);
+  await over;
+  await client.over;
+  expect(client.events.map(({ event, data }) => event ?? data)).toEqual(['server:shutdown', '"farewell"']);
+  expect(client.ended).toBe(true);
+});
+
+it('sends clients away although what the channel took does not come back', async () => {
+  const adapter = new MemoryBus().adapter();
+  const { sse, url } = await serveHub({ hub: { redis: adapter } });
+  await sse.ready();
+  const clients = await Promise.all(['ann', 'ben'].map((user) => openStream(`${url}/${user}`)));
+  adapter.losesEchoes = true;
+  await sse.publishToAll('lost');
+  await sse.shutdown({ graceMs: 200 });
+  await Promise.all(clients.map(({ over }) => over));
+  expect(clients.map(({ ended }) => ended)).toEqual([true, true]);
+});

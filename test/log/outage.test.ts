@@ -131,6 +131,28 @@ it('tells of no gap where nothing was appended because Redis refused it', async 
   expect(a.gaps).toEqual([]);
 });
 
+it.each(['set', 'xtrim'])(
+  'appends nothing that it refuses, and once what has a key, without the right to %s',
+  async (command) => {
+    const redis = await startRedis();
+    const admin = redis.client();
+    const a = await logHub(redis.url);
+    const client = await openStream(`${a.url}/ann`);
+    await untilPlaced(client);
+    await admin.call('ACL', 'SETUSER', 'default', `-${command}`);
+    const publish = (n: number) => a.sse.publishToAll(n, { key: `${n}` }).then(() => 'taken', Object);
+    const outcomes = await Promise.all(range(0, 64).map(publish));
+    for (const each of outcomes) if (each !== 'taken') expect(each).toMatchObject({ outcome: 'refused', delivered: 0 });
+    await admin.call('ACL', 'SETUSER', 'default', '+@all');
+    const retried = range(0, 64).filter((n) => outcomes[n] !== 'taken');
+    expect(await Promise.all(retried.map(publish))).toEqual(retried.map(() => 'taken'));
+    await a.sse.publishToAll('end');
+    await client.until((reader) => told(reader).some(({ data }) => data === '"end"'));
+    expect(dataOf(client)).toHaveLength(65);
+    expect(a.gaps).toEqual([]);
+  },
+);
+
 it('rejects nobody’s unawaited publish into the void, and answers all that are awaited', async () => {
   const a = await logHub(`redis://127.0.0.1:${await freePort()}`, { early: true });
   for (const n of range(0, 100)) a.sse.publishToAll(n);

@@ -21,7 +21,7 @@ end`;
 
 /**
  * Appends an event, numbered if it has a counter, unless its publish key was used before. One that Redis refuses (an ACL) is
- * not counted: it would be missed.
+ * not counted: it would be missed. What else may be refused is asked for before it, or left to the ticks, which tell.
  * KEYS: log, count, publish key, counter. ARGV: known number, known ms, most events, window in ms, message before the number,
  * message after it, '1' when there is a publish key, first number ('' = no counter), least number, expiry in ms, expected number
  * or ''. Gives {1, id, number}, {2, id} for a key that was used, {0, '', number} when another number was expected.
@@ -29,10 +29,11 @@ end`;
 export const APPEND = `${MARK}
 if ARGV[7]=='1' then
 local first=call('GET',KEYS[3])
-if first then
+if first and first~='' then
 call('SET',KEYS[3],first,'KEEPTTL')
 return {2,first}
 end
+call('SET',KEYS[3],'','PX',ARGV[4])
 end
 local seq=''
 if ARGV[8]~='' then
@@ -56,7 +57,7 @@ if id.err then
 call('SET',count,text(n-1))
 return id
 end
-if n%64==0 then call('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[4]))) end
+if n%64==0 then redis.pcall('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[4]))) end
 if ARGV[7]=='1' then call('SET',KEYS[3],id,'PX',ARGV[4]) end
 return {1,id,seq}`.trim();
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { blockNamed } from '../docs/markdown.js';
 import { openStream } from '../helpers/client.js';
-import { dataOf, gapsOf, logHub, range, told, untilPlaced, untilTold } from '../helpers/log.js';
+import { commandCalls, dataOf, gapsOf, LOG, logHub, range, told, untilPlaced, untilTold } from '../helpers/log.js';
 import { startProxy } from '../helpers/proxy.js';
 import { freePort, startRedis } from '../helpers/redis.js';
 
@@ -152,6 +152,27 @@ it.each(['set', 'xtrim'])(
     expect(a.gaps).toEqual([]);
   },
 );
+
+it('tells of no gap where a tick was refused and the log held nothing else', async () => {
+  const redis = await startRedis();
+  const admin = redis.client();
+  const a = await logHub(redis.url);
+  const client = await openStream(`${a.url}/ann`);
+  await untilPlaced(client);
+  const kinds = async () => (await admin.xrange(LOG, '-', '+')).map(([, [kind]]) => kind);
+  await expect.poll(kinds, PATIENCE).toContain('tick');
+  await admin.xtrim(LOG, 'MAXLEN', 1);
+  const evals = async () => (await commandCalls(redis)).get('eval') ?? 0;
+  await admin.call('ACL', 'SETUSER', 'default', '-xadd');
+  const before = await evals();
+  await expect.poll(evals, PATIENCE).toBeGreaterThan(before + 2);
+  expect(a.errors.map(({ code }) => code)).toContain('BUS_ERROR');
+  await admin.call('ACL', 'SETUSER', 'default', '+xadd');
+  await a.sse.publishToAll(1);
+  await untilTold(client, 1);
+  expect(dataOf(client)).toEqual([1]);
+  expect(a.gaps).toEqual([]);
+});
 
 it('rejects nobody’s unawaited publish into the void, and answers all that are awaited', async () => {
   const a = await logHub(`redis://127.0.0.1:${await freePort()}`, { early: true });

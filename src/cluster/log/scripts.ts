@@ -84,12 +84,9 @@ end
 if not last or doubted() or n==0 or n<known or behind(last[1]) then return mark() end
 if ARGV[4]=='' then return call('XADD',log,'*','start',last[1],'n',text(n)) end
 if not call('SET',KEYS[3],'1','NX','PX',ARGV[4]) then return last[1] end
-local from=last[1]
-if last[2][1]=='tick' then
-from=last[2][2]
-call('XDEL',log,last[1])
-end
-local id=call('XADD',log,'*','tick',from,'n',text(n))
+local tick=last[2][1]=='tick'
+local id=call('XADD',log,'*','tick',tick and last[2][2] or last[1],'n',text(n))
+if tick then call('XDEL',log,last[1]) end
 if ARGV[6] then
 call('XTRIM',log,'MAXLEN','~',ARGV[6])
 call('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[7])))

@@ -134,6 +134,28 @@ describe('tells each client of one gap, and of no second one,', () => {
     expect(saidTo(again)).toEqual(['on']);
   });
 
+  it('when all instances restarted with it so long ago that a window has passed, and another began since', async () => {
+    const stage = await scene(await startRedis());
+    const admin = stage.redis.client();
+    await admin.call('SAVE');
+    await stage.say('lost 1');
+    const passed = stage.atA.lastEventId;
+    await stage.say('lost 2');
+    await stage.redis.kill();
+    await Promise.all([stage.a.sse.shutdown({ graceMs: 0 }), stage.b.sse.shutdown({ graceMs: 0 })]);
+    await stage.redis.start();
+    const c = await logHub(stage.redis.url);
+    await c.sse.publishToAll('back');
+    await admin.xadd(LOG, `${Date.now() + 700_000}-0`, 'm', '{"type":"all","data":"far"}');
+    const d = await logHub(stage.redis.url);
+    await d.sse.publishToAll('now');
+    for (const { url } of [c, d]) {
+      const client = await openStream(`${url}/ann`, { lastEventId: passed });
+      await until(client, 'now');
+      expect(saidTo(client)).toEqual(['reset', 'back', 'far', 'now']);
+    }
+  });
+
   it('when its client comes back after a new instance and those who know more have both said so', async () => {
     const redis = await startRedis();
     const proxy = await startProxy(redis.port);

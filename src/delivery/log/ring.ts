@@ -29,6 +29,8 @@ interface Kept {
 
 /** What an event costs beside its text: frame, id, and its places in the lists. */
 const EVENT_BYTES = 320;
+/** A quiet log keeps events for longer than its window, and positions before them count as long. */
+const MAX_VOIDS = 1000;
 const PIECE_FRAMES = 500;
 const PIECE_BYTES = 256 * 1024;
 /** Events among which a piece is looked for at once: each of a thousand rooms may have very many of them. */
@@ -48,7 +50,7 @@ export class Ring {
   readonly #tracks = { user: new Map<string, Track<Frame>>(), room: new Map<string, Track<Frame>>() };
   readonly #breaks = new Track<Break>(orderOf);
   /** Stretches in which nothing stands: a position in one is of what the log has lost. */
-  #voids: { from: StreamId; to: StreamId }[] = [];
+  readonly #voids: { from: StreamId; to: StreamId }[] = [];
   #bytes = 0;
   /** The oldest position from which on everything is here. */
   #floor: StreamId | undefined;
@@ -105,8 +107,7 @@ export class Ring {
 
   /** Nothing stands between these two. */
   emptyBetween(from: StreamId, to: StreamId): void {
-    this.#voids = this.#voids.filter((each) => each.to.ms >= to.ms - this.#windowMs);
-    this.#voids.push({ from, to });
+    if (this.#voids.push({ from, to }) > MAX_VOIDS) this.#voids.shift();
   }
 
   /** The end of the stretch in which nothing stands, but for this position; where a break is to come, that one tells of it. */

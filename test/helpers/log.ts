@@ -14,6 +14,7 @@ import { serveHub } from './server.js';
 /** The keys of the default channel. */
 export const LOG = '{ssekify:bus}:log';
 export const COUNT = '{ssekify:bus}:count';
+export const TICK = '{ssekify:bus}:tick';
 
 export interface LogHubOptions {
   log?: RedisStreamOptions;

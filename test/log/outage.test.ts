@@ -1,7 +1,18 @@
 import { expect, it } from 'vitest';
 import { blockNamed } from '../docs/markdown.js';
 import { openStream } from '../helpers/client.js';
-import { commandCalls, dataOf, gapsOf, LOG, logHub, range, told, untilPlaced, untilTold } from '../helpers/log.js';
+import {
+  commandCalls,
+  dataOf,
+  gapsOf,
+  LOG,
+  logHub,
+  range,
+  TICK,
+  told,
+  untilPlaced,
+  untilTold,
+} from '../helpers/log.js';
 import { startProxy } from '../helpers/proxy.js';
 import { freePort, startRedis } from '../helpers/redis.js';
 
@@ -152,6 +163,24 @@ it.each(['set', 'xtrim'])(
     expect(a.gaps).toEqual([]);
   },
 );
+
+it('ticks on when the clock of Redis has stepped back', async () => {
+  const redis = await startRedis();
+  const admin = redis.client();
+  // What the clock leaves: the last tick was in what is the future now, and what expires does so an hour later.
+  const future = () => admin.set(TICK, Date.now() + 3_600_000, 'PX', 3_600_000);
+  await future();
+  const a = await logHub(redis.url);
+  const client = await openStream(`${a.url}/ann`);
+  await untilPlaced(client);
+  const ticks = async () => (await admin.xrange(LOG, '-', '+')).filter(([, [kind]]) => kind === 'tick').length;
+  await expect.poll(ticks, PATIENCE).toBe(1);
+  await future();
+  const { entriesRead } = a.sse.stats().log;
+  await expect.poll(() => a.sse.stats().log.entriesRead, PATIENCE).toBeGreaterThan(entriesRead);
+  expect(a.errors).toEqual([]);
+  expect(a.sse.stats().bus).toMatchObject({ state: 'up', outages: 0 });
+});
 
 it('tells of no gap where a tick was refused and the log held nothing else', async () => {
   const redis = await startRedis();

@@ -63,7 +63,8 @@ return {1,id,seq}`.trim();
 
 /**
  * Looks whether the log is still the one that was known, which is marked if it is not, and appends a tick if it is time, which
- * tells from which entry on there was nothing but ticks. That trims the log, too, which others may append to.
+ * tells from which entry on there was nothing but ticks. That trims the log, too, which others may append to. The time of the
+ * last tick says whether it is time, not only that it expires: a clock that steps back would keep it for as long.
  * KEYS: log, count, tick. ARGV: known number, known ms, known number in that ms, ms between ticks ('' = an instance begins, which
  * says behind which entry, and is never taken away), '1' = mark it unless another has, behind what is known; most events and window in ms, when it is to be trimmed. Gives the id of the log's last entry.
  */
@@ -83,7 +84,11 @@ return true
 end
 if not last or doubted() or n==0 or n<known or behind(last[1]) then return mark() end
 if ARGV[4]=='' then return call('XADD',log,'*','start',last[1],'n',text(n)) end
-if not call('SET',KEYS[3],'1','NX','PX',ARGV[4]) then return last[1] end
+local t=call('TIME')
+local now=t[1]*1e3+math.floor(t[2]/1e3)
+local since=now-(call('GET',KEYS[3]) or 0)
+if since>=0 and since<ARGV[4]+0 then return last[1] end
+call('SET',KEYS[3],text(now),'PX',ARGV[4])
 local tick=last[2][1]=='tick'
 local id=call('XADD',log,'*','tick',tick and last[2][2] or last[1],'n',text(n))
 if tick then call('XDEL',log,last[1]) end

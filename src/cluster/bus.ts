@@ -1,4 +1,4 @@
-import type { Clock, Wakeable } from '../delivery/clock.js';
+import type { Clock } from '../delivery/clock.js';
 import type { HeldScope } from '../delivery/recent-buffer.js';
 import { messageOf, SSEKifyError } from '../errors.js';
 import type { PublishResult } from '../types.js';
@@ -10,11 +10,12 @@ import { outcomeOf } from './channel-error.js';
 import { type Command, EnvelopeReader, type Received } from './envelope.js';
 import { Lane } from './lane.js';
 import { Outage } from './outage.js';
-import { type Outgoing, Publication } from './publication.js';
+import type { Outgoing, Publication } from './publication.js';
 import { Recent } from './recent.js';
 import { RedisAdapter } from './redis-adapter.js';
 import type { RedisLike } from './redis-like.js';
 import { Standing } from './standing.js';
+import { ANSWER_MS, UnderWay } from './under-way.js';
 
 /** What the bus hands over to. */
 export interface BusHost {
@@ -47,42 +48,25 @@ export interface BusParts {
   numberField: string | undefined;
 }
 
-// A little less than the 5 s that are promised, for the clock's slots.
-const ANSWER_MS = 4800;
-const ECHO_MS = 2000;
-/** So many times an echo is waited for while others come: it may stand in line behind them. */
-const MAX_ECHO_WAITS = 2;
-/**
- * A publish that leaves so many others on their way resolves not before it came back: who awaits each does not run further
- * ahead of what this process reads, which Redis would have to keep, and ends the subscription of whoever lets too much pile up.
- */
-const MAX_AHEAD = 1000;
 const NUMBER_AT = '{"v":1,"n":"'.length;
 
 /**
  * One order for all instances: what is published goes to the channel and is delivered when it comes back from it, here as
  * everywhere. While the channel is down it is delivered here alone, and the caller is told.
  */
-export class Bus implements Wakeable {
-  wakeSlot: number | undefined;
-
+export class Bus {
   readonly #parts: BusParts;
   readonly #reader: EnvelopeReader;
   readonly #recent: Recent;
   /** What messages of this instance's own publishes begin with. */
   readonly #ownBeginning: Uint8Array;
   readonly #lane = new Lane();
-  /** Publications without answer, or without echo, by their number, in call order. */
-  readonly #pending = new Map<string, Publication>();
+  readonly #underWay: UnderWay;
   readonly #counters = { ...NOTHING_COUNTED };
   readonly #standing: Standing;
   #closed = false;
   #publishes = 0;
-  #sent = 0;
-  /** Of the newest publish that came back. */
-  #echoed = 0;
   readonly #outage: Outage;
-  #look: NodeJS.Immediate | undefined;
   #offBytes: (() => void) | undefined;
   readonly #listeners = {
     message: (channel: unknown, message: unknown) => this.#onMessage(channel, message),
@@ -94,6 +78,11 @@ export class Bus implements Wakeable {
     this.#reader = new EnvelopeReader(parts.maxPayloadBytes, parts.numberField);
     this.#outage = new Outage('channel', (error) => parts.host.error(error));
     this.#recent = new Recent(() => parts.clock.now());
+    this.#underWay = new UnderWay(parts.clock, {
+      unanswered: (publication) => this.#onUnanswered(publication),
+      echoMissed: (publication) => this.#missEcho(publication),
+      received: () => this.#counters.received,
+    });
     this.#ownBeginning = literal(`{"v":1,"n":"${parts.instanceId}-`);
     const { adapter, channel, clock } = parts;
     if (givesBytes(adapter)) this.#offBytes = adapter.onBytes((...message) => this.#onBytes(...message));
@@ -112,7 +101,7 @@ export class Bus implements Wakeable {
   }
 
   stats(): BusStats {
-    return { state: this.#standing.state, ...this.#counters, pending: this.#pending.size };
+    return { state: this.#standing.state, ...this.#counters, pending: this.#underWay.size };
   }
 
   ready(): Promise<void> {
@@ -127,11 +116,8 @@ export class Bus implements Wakeable {
 
   /** Publishes when it is its turn: after all that was published before it. */
   publish(outgoing: Outgoing): Promise<PublishResult> {
-    const { n, before, holdBack = false } = outgoing;
-    this.#sent += 1;
-    const publication = new Publication(outgoing, this.#sent, this.#parts.clock.now() + ANSWER_MS);
-    this.#pending.set(n, publication);
-    this.#wakeFor(publication);
+    const { before, holdBack = false } = outgoing;
+    const publication = this.#underWay.start(outgoing);
     if (before === undefined && !holdBack && this.#lane.idle) {
       this.#send(publication);
       return publication.result;
@@ -149,22 +135,20 @@ export class Bus implements Wakeable {
 
   /** Resolves when every publish has its answer. */
   async settled(): Promise<void> {
-    await Promise.allSettled([...this.#pending.values()].map(({ result }) => result));
+    await Promise.allSettled([...this.#underWay.all()].map(({ result }) => result));
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const { adapter, channel, clock } = this.#parts;
-    clock.cancel(this);
-    clearImmediate(this.#look);
+    const { adapter, channel } = this.#parts;
     const over = new SSEKifyError('SHUTDOWN', 'the hub was shut down.');
     this.#standing.close(over);
-    for (const publication of this.#pending.values()) {
+    for (const publication of this.#underWay.all()) {
       if (publication.taken) publication.succeed();
       else if (!publication.settled) this.#fail(publication, over, publication.sent ? 'unknown' : 'refused');
     }
-    this.#pending.clear();
+    this.#underWay.close();
     const failed = (cause: unknown) => this.#outage.failed(cause);
     // An adapter may outlive this hub, which it must not keep.
     attempt(() => adapter.off?.('message', this.#listeners.message)).catch(failed);
@@ -175,53 +159,6 @@ export class Bus implements Wakeable {
     await attempt(() => adapter.close?.()).catch(failed);
     // Only now: an EventEmitter throws the errors that nobody listens to, and one may come of closing.
     attempt(() => adapter.off?.('error', this.#listeners.error)).catch(failed);
-  }
-
-  wake(): undefined {
-    // An answer that came while this process was held up waits in its socket; sockets are read before an immediate runs.
-    this.#look ??= setImmediate(() => {
-      this.#look = undefined;
-      this.#expire(this.#parts.clock.now());
-    });
-  }
-
-  #wakeFor({ deadline }: Publication): void {
-    if (this.wakeSlot === undefined || this.wakeSlot > deadline) this.#parts.clock.wakeAt(this, deadline);
-  }
-
-  #expire(now: number): void {
-    let next = Number.POSITIVE_INFINITY;
-    const awaited: Publication[] = [];
-    for (const publication of this.#pending.values()) {
-      if (publication.deadline <= now) this.#onDeadline(publication, now, awaited);
-      if (publication.deadline <= now) continue;
-      next = Math.min(next, publication.deadline);
-      if (publication.taken) awaited.push(publication);
-    }
-    if (next !== Number.POSITIVE_INFINITY) this.#parts.clock.wakeAt(this, next);
-  }
-
-  /** @param awaited - those that the channel took before, whose echo may still come */
-  #onDeadline(publication: Publication, now: number, awaited: Publication[]): void {
-    if (!publication.taken) {
-      const outcome = publication.sent ? 'unknown' : 'refused';
-      this.#fail(publication, new Error(`no answer in ${ANSWER_MS} ms`), outcome);
-      return;
-    }
-    publication.succeed();
-    // What was published later comes later.
-    const isPassed = publication.order < this.#echoed;
-    const isQuiet = publication.heard === this.#counters.received;
-    if (isPassed || isQuiet || publication.waits > MAX_ECHO_WAITS) {
-      // Those before it come before it.
-      for (const each of [...awaited.splice(0), publication]) this.#missEcho(each);
-    } else this.#awaitEcho(publication, now);
-  }
-
-  #awaitEcho(publication: Publication, now: number): void {
-    publication.heard = this.#counters.received;
-    publication.waits += 1;
-    publication.deadline = now + ECHO_MS;
   }
 
   #send(publication: Publication): Promise<void> {
@@ -237,19 +174,19 @@ export class Bus implements Wakeable {
     publication.taken = true;
     this.#counters.published += 1;
     if (publication.echoed) {
-      this.#pending.delete(publication.outgoing.n);
+      this.#underWay.end(publication);
     } else if (this.#parts.adapter.echo === false) {
       this.#deliverTaken();
     } else if (this.#standing.state !== 'up') {
       this.#fallBack(publication);
-    } else {
-      const now = this.#parts.clock.now();
-      const inTime = publication.deadline >= now + ECHO_MS;
-      this.#awaitEcho(publication, now);
-      this.#wakeFor(publication);
-      if (inTime && this.#pending.size > MAX_AHEAD) return;
+    } else if (this.#underWay.awaitEcho(publication)) {
+      return;
     }
     publication.succeed();
+  }
+
+  #onUnanswered(publication: Publication): void {
+    this.#fail(publication, new Error(`no answer in ${ANSWER_MS} ms`), publication.sent ? 'unknown' : 'refused');
   }
 
   #fail(publication: Publication, cause: unknown, outcome: 'refused' | 'unknown'): void {
@@ -277,9 +214,9 @@ export class Bus implements Wakeable {
   /** Where no echo is to come: answers may overtake each other, which events must not. */
   #deliverTaken(): void {
     if (this.#parts.adapter.echo !== false) return;
-    for (const [n, publication] of this.#pending) {
+    for (const publication of this.#underWay.all()) {
       if (!publication.taken) return;
-      this.#pending.delete(n);
+      this.#underWay.end(publication);
       this.#deliverHere(publication);
     }
   }
@@ -292,7 +229,7 @@ export class Bus implements Wakeable {
   /** Delivers here what the channel did not bring back, once. */
   #fallBack(publication: Publication): void {
     const { n, scope } = publication.outgoing;
-    this.#pending.delete(n);
+    this.#underWay.end(publication);
     if (this.#recent.has(n, scope, publication.id)) return;
     this.#counters.fallbacks += 1;
     this.#deliverHere(publication);
@@ -332,7 +269,7 @@ export class Bus implements Wakeable {
 
   /** Whether it may be the echo of a publish that is under way. */
   #isOwn(bytes: Buffer, from: number): boolean {
-    return this.#pending.size > 0 && standsAt(bytes, from, this.#ownBeginning);
+    return this.#underWay.size > 0 && standsAt(bytes, from, this.#ownBeginning);
   }
 
   /** Keeps an event that nobody here waits for as the bytes it came in. @returns whether it did */
@@ -359,7 +296,7 @@ export class Bus implements Wakeable {
 
   /** The event of an own publish when a message is just what was sent, which then need not be read. */
   #ownEcho(n: string, message: string): Received | undefined {
-    const { scope, echoOf } = this.#pending.get(n)?.outgoing ?? {};
+    const { scope, echoOf } = this.#underWay.get(n)?.outgoing ?? {};
     const echo = scope === undefined ? undefined : echoOf?.(message);
     return scope === undefined || echo === undefined ? undefined : { n, scope, ...echo };
   }
@@ -379,7 +316,7 @@ export class Bus implements Wakeable {
   #receive(received: Received, message: string): void {
     const { host } = this.#parts;
     const { n } = received;
-    const publication = n === undefined ? undefined : this.#pending.get(n);
+    const publication = n === undefined ? undefined : this.#underWay.get(n);
     const scope = 'event' in received ? received.scope : undefined;
     const id = 'event' in received ? received.event.id : undefined;
     if (this.#recent.seen(n, scope, id)) {
@@ -392,10 +329,9 @@ export class Bus implements Wakeable {
     // Only now: what a listener sends comes after it.
     host.heard(received, message);
     if (publication === undefined) return;
-    publication.echoed = true;
-    this.#echoed = Math.max(this.#echoed, publication.order);
+    this.#underWay.cameBack(publication);
     if (publication.taken) {
-      this.#pending.delete(publication.outgoing.n);
+      this.#underWay.end(publication);
       publication.succeed();
     } else this.#take(publication);
   }
@@ -413,7 +349,7 @@ export class Bus implements Wakeable {
       'BUS_DOWN',
       'the subscription to the channel was lost; events of other instances are missing until it is back.',
     );
-    for (const publication of this.#pending.values()) {
+    for (const publication of this.#underWay.all()) {
       if (!publication.taken) continue;
       this.#fallBack(publication);
       publication.succeed();

@@ -1,0 +1,136 @@
+import type { Clock, Wakeable } from '../delivery/clock.js';
+import { type Outgoing, Publication } from './publication.js';
+
+// A little less than the 5 s that are promised, for the clock's slots.
+export const ANSWER_MS = 4800;
+const ECHO_MS = 2000;
+/** So many times an echo is waited for while others come: it may stand in line behind them. */
+const MAX_ECHO_WAITS = 2;
+/**
+ * A publish that leaves so many others on their way resolves not before it came back: who awaits each does not run further
+ * ahead of what this process reads, which Redis would have to keep, and ends the subscription of whoever lets too much pile up.
+ */
+const MAX_AHEAD = 1000;
+
+/** What becomes of publications whose time is over. */
+export interface UnderWayHost {
+  /** The channel has not answered. */
+  unanswered(publication: Publication): void;
+  /** The channel took it, and its echo has not come. */
+  echoMissed(publication: Publication): void;
+  /** Messages that were received so far. */
+  received(): number;
+}
+
+/** Publications without answer, or without echo, by their number, in call order; each has its time. */
+export class UnderWay implements Wakeable {
+  wakeSlot: number | undefined;
+
+  readonly #clock: Clock;
+  readonly #host: UnderWayHost;
+  readonly #byNumber = new Map<string, Publication>();
+  #sent = 0;
+  /** Of the newest publish that came back. */
+  #echoed = 0;
+  #look: NodeJS.Immediate | undefined;
+
+  constructor(clock: Clock, host: UnderWayHost) {
+    this.#clock = clock;
+    this.#host = host;
+  }
+
+  get size(): number {
+    return this.#byNumber.size;
+  }
+
+  get(n: string): Publication | undefined {
+    return this.#byNumber.get(n);
+  }
+
+  all(): Iterable<Publication> {
+    return this.#byNumber.values();
+  }
+
+  /** Its answer is awaited from now on. */
+  start(outgoing: Outgoing): Publication {
+    this.#sent += 1;
+    const publication = new Publication(outgoing, this.#sent, this.#clock.now() + ANSWER_MS);
+    this.#byNumber.set(outgoing.n, publication);
+    this.#wakeFor(publication);
+    return publication;
+  }
+
+  /**
+   * The channel took it: its echo is awaited from now on.
+   *
+   * @returns whether so many are on their way that its caller has to wait for the echo, too
+   */
+  awaitEcho(publication: Publication): boolean {
+    const now = this.#clock.now();
+    const inTime = publication.deadline >= now + ECHO_MS;
+    this.#awaitEcho(publication, now);
+    this.#wakeFor(publication);
+    return inTime && this.size > MAX_AHEAD;
+  }
+
+  cameBack(publication: Publication): void {
+    publication.echoed = true;
+    this.#echoed = Math.max(this.#echoed, publication.order);
+  }
+
+  end({ outgoing }: Publication): void {
+    this.#byNumber.delete(outgoing.n);
+  }
+
+  close(): void {
+    this.#clock.cancel(this);
+    clearImmediate(this.#look);
+    this.#byNumber.clear();
+  }
+
+  wake(): undefined {
+    // An answer that came while this process was held up waits in its socket; sockets are read before an immediate runs.
+    this.#look ??= setImmediate(() => {
+      this.#look = undefined;
+      this.#expire(this.#clock.now());
+    });
+  }
+
+  #wakeFor({ deadline }: Publication): void {
+    if (this.wakeSlot === undefined || this.wakeSlot > deadline) this.#clock.wakeAt(this, deadline);
+  }
+
+  #expire(now: number): void {
+    let next = Number.POSITIVE_INFINITY;
+    const awaited: Publication[] = [];
+    for (const publication of this.all()) {
+      if (publication.deadline <= now) this.#onDeadline(publication, now, awaited);
+      if (publication.deadline <= now) continue;
+      next = Math.min(next, publication.deadline);
+      if (publication.taken) awaited.push(publication);
+    }
+    if (next !== Number.POSITIVE_INFINITY) this.#clock.wakeAt(this, next);
+  }
+
+  /** @param awaited - those that the channel took before, whose echo may still come */
+  #onDeadline(publication: Publication, now: number, awaited: Publication[]): void {
+    if (!publication.taken) {
+      this.#host.unanswered(publication);
+      return;
+    }
+    publication.succeed();
+    // What was published later comes later.
+    const isPassed = publication.order < this.#echoed;
+    const isQuiet = publication.heard === this.#host.received();
+    if (isPassed || isQuiet || publication.waits > MAX_ECHO_WAITS) {
+      // Those before it come before it.
+      for (const each of [...awaited.splice(0), publication]) this.#host.echoMissed(each);
+    } else this.#awaitEcho(publication, now);
+  }
+
+  #awaitEcho(publication: Publication, now: number): void {
+    publication.heard = this.#host.received();
+    publication.waits += 1;
+    publication.deadline = now + ECHO_MS;
+  }
+}

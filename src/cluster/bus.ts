@@ -223,6 +223,7 @@ export class Bus {
 
   #missEcho(publication: Publication): void {
     this.#fallBack(publication);
+    publication.succeed();
     this.#outage.warn('ECHO_LOST', 'a published event did not come back from the channel; it was delivered here.');
   }
 

@@ -132,3 +132,21 @@ it('resolves a publish that is ahead though it never comes back, or its subscrip
     ).toBe(true);
   }
 }, 15_000);
+
+it('resolves a publish that is ahead though it was answered late, and a later one is found to be lost before', async () => {
+  const answers: (() => void)[] = [];
+  const adapter = {
+    publish: () => new Promise<void>((resolve) => answers.push(resolve)),
+    subscribe: async () => undefined,
+    on: () => undefined,
+  };
+  const { sse } = await serveHub({ hub: { redis: adapter } });
+  await sse.ready();
+  const ahead = Promise.all(Array.from({ length: 1001 }, (_, n) => sse.publishToUser('ann', n)));
+  const [first, ...others] = answers;
+  for (const answer of others) answer();
+  await wait(500);
+  first?.();
+  expect(await ahead).toHaveLength(1001);
+  expect(sse.stats().bus).toMatchObject({ pending: 0, fallbacks: 1001 });
+}, 15_000);

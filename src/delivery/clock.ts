@@ -115,8 +115,8 @@ export class Clock {
       if (slot === undefined || slot.dueAt > now) continue;
       this.#slots.delete(each);
       for (const who of slot) {
-        // A wake-up may have cancelled one that shares its slot.
-        if (who.wakeSlot !== each) continue;
+        // A wake-up may have cancelled one that shares its slot, or put it off within that.
+        if (who.wakeSlot !== each || this.#slots.get(each)?.has(who)) continue;
         who.wakeSlot = undefined;
         const next = who.wake(now);
         if (next !== undefined) this.wakeAt(who, next);

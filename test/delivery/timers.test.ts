@@ -1,5 +1,6 @@
 import { createHook } from 'node:async_hooks';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { Clock, type Wakeable } from '../../src/delivery/clock.js';
 import { openStream } from '../helpers/client.js';
 import { next } from '../helpers/emitted.js';
 import { serveHub } from '../helpers/server.js';
@@ -43,4 +44,31 @@ it('beats for real', async () => {
   const left = next(sse, 'disconnect');
   client.close();
   await left;
+});
+
+it('wakes what is put off while its slot is being woken at its new time only', async () => {
+  const clock = new Clock();
+  onTestFinished(() => clock.stop());
+  const woken: number[] = [];
+  // A slot of 10 ms, in whose middle both are due.
+  const slot = Math.ceil((clock.now() + 20) / 10) * 10;
+  const putOff: Wakeable = {
+    wakeSlot: undefined,
+    wake: () => {
+      woken.push(clock.now());
+      return undefined;
+    },
+  };
+  const first: Wakeable = {
+    wakeSlot: undefined,
+    wake: () => {
+      clock.cancel(putOff);
+      clock.wakeAt(putOff, slot);
+      return undefined;
+    },
+  };
+  clock.wakeAt(first, slot - 9);
+  clock.wakeAt(putOff, slot - 9);
+  await vi.waitFor(() => expect(woken).toHaveLength(1));
+  expect(woken[0]).toBeGreaterThanOrEqual(slot);
 });

@@ -89,9 +89,13 @@ export class SSEKifyError extends Error {
   }
 }
 
-/** Shows a rejected value in a message: short, on one line, and never throwing. */
+/** Shows a rejected value in a message: short, on one line, without secrets of a URL, and never throwing. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  if (typeof value === 'string') {
+    // A URL may have a password in it.
+    const text = value.replace(/^([^:@]*:).*@/s, '$1…@');
+    return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+  }
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'symbol') return 'a symbol';

@@ -49,6 +49,7 @@ export function made(target: unknown, make: () => unknown): unknown {
   try {
     return make();
   } catch (cause) {
-    throw new SSEKifyError('INVALID_OPTION', `target is ${show(target)}: ${messageOf(cause)}.`, { cause });
+    // The cause stays here: the URL parser's has the whole URL in it, with its password.
+    throw new SSEKifyError('INVALID_OPTION', `target is ${show(target)}: ${messageOf(cause)}.`);
   }
 }

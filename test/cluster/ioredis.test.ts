@@ -1,8 +1,9 @@
+import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
 import OldestRedis from 'ioredis50';
 import { expect, it } from 'vitest';
-import { createIORedisAdapter } from '../../src/index.js';
+import { createIORedisAdapter, SSEKifyError } from '../../src/index.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { startRedis } from '../helpers/redis.js';
@@ -109,3 +110,17 @@ it('refuses a URL that the client cannot read', () => {
     }),
   );
 });
+
+it.each(['redis://app:s3cret@host:undefined', 'redis://app:s3cret%@host'])(
+  'keeps the password of %s to itself',
+  (url) => {
+    let refusal: unknown;
+    try {
+      createIORedisAdapter(url);
+    } catch (error) {
+      refusal = error;
+    }
+    expect(refusal).toBeInstanceOf(SSEKifyError);
+    expect(inspect(refusal)).not.toContain('s3cret');
+  },
+);

@@ -1,6 +1,7 @@
+import { inspect } from 'node:util';
 import { createClient } from 'redis';
 import { expect, it } from 'vitest';
-import { createNodeRedisAdapter } from '../../src/index.js';
+import { createNodeRedisAdapter, SSEKifyError } from '../../src/index.js';
 import { collect } from '../helpers/emitted.js';
 import { startProxy } from '../helpers/proxy.js';
 import { startRedis } from '../helpers/redis.js';
@@ -95,3 +96,17 @@ it('refuses a URL that the client cannot read', () => {
     }),
   );
 });
+
+it.each(['redis://app:s3cret@host:undefined', 'redis://app:s3cret%@host'])(
+  'keeps the password of %s to itself',
+  (url) => {
+    let refusal: unknown;
+    try {
+      createNodeRedisAdapter(url);
+    } catch (error) {
+      refusal = error;
+    }
+    expect(refusal).toBeInstanceOf(SSEKifyError);
+    expect(inspect(refusal)).not.toContain('s3cret');
+  },
+);

@@ -215,3 +215,15 @@ it('takes undefined as the default, everywhere', () => {
     }),
   ).toBeUndefined();
 });
+
+it('shows no password of a Redis URL that it refuses', () => {
+  const secret = 's3cret'.repeat(20);
+  for (const url of [
+    `redis://app:${secret}@host:undefined`,
+    `redis://:${secret}#@/@host`,
+    `http://${secret}@host`,
+    `app:${secret}@host:6379`,
+  ]) {
+    expect(refusalOf({ redis: url })?.message).toMatch(/^options\.redis is "[a-z]+:…@host/);
+  }
+});

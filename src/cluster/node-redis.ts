@@ -44,15 +44,14 @@ function factoryOf(target: NodeRedisTarget, overrides: Options): () => NodeRedis
   if (isClient(target)) return () => usable(target.duplicate(overrides));
   const createClient = functionIn(loadOptional('redis', 'createNodeRedisAdapter'), 'createClient');
   const defaults = { socket: { reconnectStrategy: backOff, connectTimeout: 5000 } };
-  if (typeof target === 'string')
-    return () => usable(made(target, () => createClient({ ...defaults, url: target, ...overrides })));
-  if (!isRecord(target)) {
+  const options = typeof target === 'string' ? { url: target } : target;
+  if (!isRecord(options)) {
     throw new SSEKifyError(
       'INVALID_OPTION',
       `target is ${show(target)}: expected a redis:// URL, options of createClient, or a client.`,
     );
   }
-  return () => usable(createClient({ ...defaults, ...target, ...overrides }));
+  return () => usable(made(options.url ?? target, () => createClient({ ...defaults, ...options, ...overrides })));
 }
 
 function usable(client: unknown): NodeRedisClient {

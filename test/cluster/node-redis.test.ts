@@ -110,3 +110,12 @@ it.each(['redis://app:s3cret@host:undefined', 'redis://app:s3cret%@host'])(
     expect(inspect(refusal)).not.toContain('s3cret');
   },
 );
+
+it('refuses options with a URL that the client cannot read', () => {
+  expect(() => createNodeRedisAdapter({ url: 'redis://localhost:undefined' })).toThrow(
+    expect.objectContaining({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('redis://localhost:undefined'),
+    }),
+  );
+});

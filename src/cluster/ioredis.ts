@@ -1,4 +1,4 @@
-import { isRecord } from '../checks.js';
+import { hasMethods, isRecord } from '../checks.js';
 import { SSEKifyError, show } from '../errors.js';
 import { ClusterSubscriber } from './cluster-subscriber.js';
 import { renewUnlessReady } from './greeting.js';
@@ -104,10 +104,11 @@ function construct(target: unknown, options: Options, caller: string): unknown {
   const Redis = constructorIn(loadOptional('ioredis', caller), 'Redis');
   const defaults = { retryStrategy: backOff, connectTimeout: 5000, ...BY_SENTINEL };
   if (typeof target === 'string') return made(target, () => new Redis(target, { ...defaults, ...options }));
-  if (isRecord(target)) return new Redis({ ...defaults, ...target, ...options });
+  // Options have no methods: a client of another kind would, taken as such, lead to the Redis of this machine.
+  if (isRecord(target) && !hasMethods(target, ['on'])) return new Redis({ ...defaults, ...target, ...options });
   throw new SSEKifyError(
     'INVALID_OPTION',
-    `target is ${show(target)}: expected a redis:// URL, ioredis options, or a client.`,
+    `target is ${show(target)}: expected a redis:// URL, ioredis options, or a client of ioredis.`,
   );
 }
 

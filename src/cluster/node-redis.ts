@@ -45,10 +45,11 @@ function factoryOf(target: NodeRedisTarget, overrides: Options): () => NodeRedis
   const createClient = functionIn(loadOptional('redis', 'createNodeRedisAdapter'), 'createClient');
   const defaults = { socket: { reconnectStrategy: backOff, connectTimeout: 5000 } };
   const options = typeof target === 'string' ? { url: target } : target;
-  if (!isRecord(options)) {
+  // Options have no methods: a client of another kind would, taken as such, lead to the Redis of this machine.
+  if (!isRecord(options) || hasMethods(options, ['on'])) {
     throw new SSEKifyError(
       'INVALID_OPTION',
-      `target is ${show(target)}: expected a redis:// URL, options of createClient, or a client.`,
+      `target is ${show(target)}: expected a redis:// URL, options of createClient, or a client of redis 5 or later.`,
     );
   }
   return () => usable(made(options.url ?? target, () => createClient({ ...defaults, ...options, ...overrides })));

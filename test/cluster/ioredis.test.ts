@@ -2,8 +2,9 @@ import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
 import OldestRedis from 'ioredis50';
+import { createClient } from 'redis';
 import { expect, it } from 'vitest';
-import { createIORedisAdapter, SSEKifyError } from '../../src/index.js';
+import { createIORedisAdapter, createRedisStreamAdapter, SSEKifyError } from '../../src/index.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { startRedis } from '../helpers/redis.js';
@@ -124,3 +125,11 @@ it.each(['redis://app:s3cret@host:undefined', 'redis://app:s3cret%@host'])(
     expect(inspect(refusal)).not.toContain('s3cret');
   },
 );
+
+it('takes a client of another package for no options, which would lead elsewhere', () => {
+  for (const make of [createIORedisAdapter, createRedisStreamAdapter]) {
+    expect(() => make(createClient({ url: 'redis://example.com' }))).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining('a client of ioredis') }),
+    );
+  }
+});

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
-import { createClient } from 'redis';
+import { Redis } from 'ioredis';
+import { createClient, createClientPool } from 'redis';
 import { expect, it } from 'vitest';
 import { createNodeRedisAdapter, SSEKifyError } from '../../src/index.js';
 import { collect } from '../helpers/emitted.js';
@@ -118,4 +119,12 @@ it('refuses options with a URL that the client cannot read', () => {
       message: expect.stringContaining('redis://localhost:undefined'),
     }),
   );
+});
+
+it('takes a client that it cannot use for no options, which would lead elsewhere', () => {
+  for (const other of [new Redis({ lazyConnect: true }), createClientPool()]) {
+    expect(() => createNodeRedisAdapter(other)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining('a client of redis 5') }),
+    );
+  }
 });

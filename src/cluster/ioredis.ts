@@ -34,6 +34,8 @@ const COMMON = {
   lazyConnect: false,
   // How long a connection that was ended may take to close; also one that is closed already keeps the process for so long.
   disconnectTimeout: 500,
+  // Who looks for silence would take a ping that the client gives up for an answer; a publish has a limit of the hub's.
+  commandTimeout: undefined,
 };
 
 /**
@@ -63,7 +65,7 @@ function leavesReplica() {
 }
 
 /** Who follows a log waits for what comes, longer than an answer may take elsewhere; silence is noticed without these. */
-const following = () => ({ ...publishing(), commandTimeout: undefined, socketTimeout: undefined });
+const following = () => ({ ...publishing(), socketTimeout: undefined });
 
 /** The adapter subscribes again by itself, so that it knows when the subscription stands. */
 const SUBSCRIBING = {

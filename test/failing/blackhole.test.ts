@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import OldestRedis from 'ioredis50';
 import { expect, it } from 'vitest';
 import {
@@ -26,7 +27,16 @@ function oldest(url: string): OldestRedis {
   return client;
 }
 
-it.each(adapters)(
+function impatient(url: string): Redis {
+  const client = new Redis(url, { lazyConnect: true, commandTimeout: 1000 });
+  atEnd(() => client.disconnect());
+  return client;
+}
+
+it.each<(typeof adapters)[number]>([
+  ...adapters,
+  ['an impatient ioredis', (url) => createIORedisAdapter(impatient(url))],
+])(
   'settles every publish while the network swallows all, and mends by itself, with %s',
   async (_, make) => {
     const redis = await startRedis();

@@ -105,7 +105,8 @@ function duplicate(client: IORedisClient, options: Options): unknown {
 function construct(target: unknown, options: Options, caller: string): unknown {
   const Redis = constructorIn(loadOptional('ioredis', caller), 'Redis');
   const defaults = { retryStrategy: backOff, connectTimeout: 5000, ...BY_SENTINEL };
-  if (typeof target === 'string') return made(target, () => new Redis(target, { ...defaults, ...options }));
+  // What comes first is what the client takes, and a URL may carry options of its own.
+  if (typeof target === 'string') return made(target, () => new Redis(options, target, defaults));
   // Options have no methods: a client of another kind would, taken as such, lead to the Redis of this machine.
   if (isRecord(target) && !hasMethods(target, ['on'])) return new Redis({ ...defaults, ...target, ...options });
   throw new SSEKifyError(

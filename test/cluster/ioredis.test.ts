@@ -103,6 +103,13 @@ it('lets an application listen to messages before the hub does', async () => {
   expect(ann.events[0]?.data).toBe('LOUD');
 });
 
+it('connects at once also by a URL that says the contrary', async () => {
+  const { url } = await startRedis();
+  const { sse } = await serveHub({ hub: { redis: createIORedisAdapter(`${url}?lazyConnect=true`) } });
+  await sse.ready();
+  await sse.publishToAll('well');
+});
+
 it('refuses a URL that the client cannot read', () => {
   expect(() => createIORedisAdapter('redis://localhost:undefined')).toThrow(
     expect.objectContaining({

@@ -40,11 +40,17 @@ export class Boot {
     sse.hub.on('error', (error) => coreLogger[error.level ?? 'error'](error));
     if (type === 'application') this.#app.router?.get(sse.settings.path, (ctx) => connect(sse, ctx));
     this.#app.sse = sse;
+    // Egg lets a worker with an uncaught exception live on for 30 s, cut off from its master, and so from what others
+    // publish: its clients are better off elsewhere.
+    process.once('disconnect', this.#end);
   }
 
   async beforeClose(): Promise<void> {
-    await this.#app.sse?.hub.shutdown({ graceMs: GRACE_MS });
+    process.off('disconnect', this.#end);
+    await this.#end();
   }
+
+  readonly #end = async () => this.#app.sse?.hub.shutdown({ graceMs: GRACE_MS });
 }
 
 function connect({ hub, settings }: EggSSE, ctx: EggContext): void {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { atEnd } from '../helpers/cleanup.js';
 import { openStream, type StreamClient } from '../helpers/client.js';
 import { startEggApp } from '../helpers/egg-app.js';
 import { type Example, postJson, request } from '../helpers/example.js';
@@ -245,6 +246,25 @@ describe('the Egg plugin', () => {
     const failure = await startEggApp({ ...sse({ maxClients: -1 }), WORKERS: '1' }).catch(String);
     expect(failure).toContain('config.sse.maxClients is -1: expected an integer of at least 1.');
     expect(failure).toContain('SSEKifyError');
+  });
+
+  it('ends the streams of a worker that an uncaught exception cut off from the others', async () => {
+    const app = await startEggApp(sse({}));
+    const streams = await onEach(app, '?connectKey=ann');
+    const crashed = (await postJson(`${app.url}/crash`, {})).headers['x-worker'];
+    // Egg would let it live for 30 s more.
+    atEnd(() => process.kill(Number(crashed), 'SIGKILL'));
+    const deaf = streams.find((stream) => stream.headers['x-worker'] === crashed);
+    const other = streams.find((stream) => stream !== deaf);
+    await deaf?.event('server:shutdown');
+    await deaf?.over;
+    expect(deaf?.ended).toBe(true);
+    await call(app, 'publish', 'ann', 'to who is left');
+    const back = await openStream(`${app.url}/stream?connectKey=ann`);
+    await call(app, 'publish', 'ann', 'to both');
+    await hasHeard([back], 'to both');
+    await other?.received(2);
+    expect(other && dataOf(other)).toEqual(['to who is left', 'to both']);
   });
 
   it('tells its clients when the application ends, and leaves none behind', async () => {

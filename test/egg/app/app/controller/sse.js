@@ -25,4 +25,12 @@ module.exports = class SseController extends Controller {
     ctx.app.messenger.sendToApp('news', ctx.request.body);
     ctx.body = {};
   }
+
+  /** Throws where nobody catches it. */
+  async crash() {
+    this.ctx.body = {};
+    setImmediate(() => {
+      throw new Error('a crash');
+    });
+  }
 };

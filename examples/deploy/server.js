@@ -3,6 +3,7 @@ const { createHub, hubRoutes, serve } = require('../express/app');
 const { number } = require('../express/config');
 
 const sse = createHub();
+const graceMs = number('GRACE_MS', 10_000);
 let isSubscribed = false;
 sse.ready().then(
   () => {
@@ -33,5 +34,5 @@ serve({
     });
     app.use(hubRoutes(() => sse));
   },
-  stop: () => sse.shutdown({ graceMs: number('GRACE_MS', 10_000) }),
+  stop: () => sse.shutdown({ graceMs }),
 });

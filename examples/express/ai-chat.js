@@ -9,13 +9,16 @@ const { number } = require('./config');
 const EVENT = 'notify';
 const sse = createHub({ keepAliveEvent: { event: EVENT, data: { event: 'ping' } } });
 
+const wordMs = number('WORD_MS', 60);
+const goneAfterMs = number('GONE_AFTER_MS');
+
 /** Tasks that go on, by request id. */
 const tasks = new Map();
 
 /** Stands for a model: it repeats what it was told word by word, and fails when it is told to. */
 async function* model(prompt, { signal }) {
   for (const word of `You said: ${prompt}`.split(/(?<= )/)) {
-    await wait(number('WORD_MS', 60), undefined, { signal });
+    await wait(wordMs, undefined, { signal });
     if (word === 'fail') throw Object.assign(new Error('the model is out of words'), { code: 'MODEL_FAILED' });
     yield word;
   }
@@ -37,7 +40,7 @@ serve({
     app.get('/sse', (req, res) => openStream(sse, req, res));
     app.post('/chat', (req, res) => {
       const { userId, prompt, requestId } = questionIn(req);
-      const task = sse.task(userId, { requestId, event: EVENT, goneAfterMs: number('GONE_AFTER_MS') });
+      const task = sse.task(userId, { requestId, event: EVENT, goneAfterMs });
       tasks.set(requestId, task);
       // It answers by the stream; what goes wrong there is told there.
       task.pipe(model(prompt, task), { type: 'word' }).finally(() => tasks.delete(requestId));

@@ -25,4 +25,9 @@ exports.addresses = (name, own) =>
   });
 
 exports.text = (name, own) => text(name) ?? own;
-exports.number = (name, own) => number(name) ?? own;
+/** For what the library does not see. A timer of NaN ms fires at once, and no limit is a limit of NaN. */
+exports.number = (name, own) => {
+  const value = number(name) ?? own;
+  if (value === undefined || value >= 0) return value;
+  throw new Error(`${name} is ${text(name)}: expected a number of at least 0`);
+};

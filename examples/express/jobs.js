@@ -40,11 +40,12 @@ async function post(url, value) {
 }
 exports.post = post;
 
+const jobMs = number('JOB_MS', 1000);
 const running = new Set();
 
 /** Does the work, which takes its time, and tells the result. */
 exports.begin = ({ requestId, text }, tell) => {
-  const done = wait(number('JOB_MS', 1000))
+  const done = wait(jobMs)
     .then(() => tell({ requestId, phase: 'done', result: text.toUpperCase() }))
     .catch((error) => console.error(`job ${requestId}: ${error.message}`))
     .finally(() => running.delete(done));

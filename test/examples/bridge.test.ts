@@ -143,6 +143,11 @@ describe('a bridge', () => {
     expect(bridge.output).toMatch(/no event stream; again in \d+ ms[\s\S]*HTTP 503; again in \d+ ms/);
   });
 
+  it.each(['soon', '-1', 'NaN'])('does not begin with UPSTREAM_RETRY_MS=%s, which would be no pause', async (value) => {
+    const failure = await startBridge('basic', 'http://localhost:1/sse', { UPSTREAM_RETRY_MS: value }).catch(String);
+    expect(failure).toContain(`UPSTREAM_RETRY_MS is ${value}: expected a number of at least 0`);
+  });
+
   it('refuses streams without a user, and ends by SIGTERM with code 0', async () => {
     const source = await serve((_req, res) => {
       res.writeHead(200, { 'Content-Type': 'text/event-stream' }).flushHeaders();

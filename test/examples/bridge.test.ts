@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { atEnd } from '../helpers/cleanup.js';
-import type { StreamClient } from '../helpers/client.js';
+import { openStream, type StreamClient } from '../helpers/client.js';
 import { type Example, request, startFile, startScript } from '../helpers/example.js';
 import { serve } from '../helpers/server.js';
 import { lacksUpstream, startUpstream } from '../helpers/upstream.js';
@@ -104,6 +104,17 @@ describe.skipIf(python).each(['basic', 'egg'] as const)('npm run dev:bridge:%s',
   it('refuses streams without a user', async () => {
     const bridge = await startBridge(kind, 'http://127.0.0.1:1/');
     await expectBadUsersRefused(`${bridge.url}/sse`);
+  });
+});
+
+describe.skipIf(python)('the upstream in Python', () => {
+  it('begins anew after an id that is no position of its own', async () => {
+    const upstream = await startUpstream();
+    for (const lastEventId of ['x', '1e3', '9'.repeat(5000)]) {
+      const stream = await openStream(upstream.url, { lastEventId });
+      expect((await stream.received(1))[0]?.id).toBe('1');
+      stream.close();
+    }
   });
 });
 

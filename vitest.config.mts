@@ -60,7 +60,7 @@ export default defineConfig({
         test: {
           name: 'failures',
           include: FAILURES,
-          maxWorkers: 4,
+          maxWorkers: 6,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 3 },

@@ -24,7 +24,8 @@ export interface NodeRedisClient {
 /** What {@link createNodeRedisAdapter} takes. */
 export type NodeRedisTarget = string | NodeRedisClient | object;
 
-const METHODS = ['on', 'duplicate', 'connect', 'subscribe', 'unsubscribe', 'sendCommand', 'destroy'];
+// Clients of Sentinel and of a Cluster are called otherwise; they are told by that they have no database to select.
+const METHODS = ['on', 'duplicate', 'connect', 'subscribe', 'unsubscribe', 'sendCommand', 'destroy', 'select'];
 
 function isClient(value: unknown): value is NodeRedisClient {
   return hasMethods(value, METHODS);
@@ -49,7 +50,7 @@ function factoryOf(target: NodeRedisTarget, overrides: Options): () => NodeRedis
   if (!isRecord(options) || hasMethods(options, ['on'])) {
     throw new SSEKifyError(
       'INVALID_OPTION',
-      `target is ${show(target)}: expected a redis:// URL, options of createClient, or a client of redis 5 or later.`,
+      `target is ${show(target)}: expected a redis:// URL, options of createClient, or a client of redis 5 or later, for a standalone server.`,
     );
   }
   return () => usable(made(options.url ?? target, () => createClient({ ...defaults, ...options, ...overrides })));

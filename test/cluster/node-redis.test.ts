@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { createClient, createClientPool } from 'redis';
+import { createClient, createClientPool, createCluster, createSentinel } from 'redis';
 import { expect, it } from 'vitest';
 import { createNodeRedisAdapter } from '../../src/index.js';
 import { collect } from '../helpers/emitted.js';
@@ -98,7 +98,9 @@ it('refuses options with a URL that the client cannot read', () => {
 });
 
 it('takes a client that it cannot use for no options, which would lead elsewhere', () => {
-  for (const other of [new Redis({ lazyConnect: true }), createClientPool()]) {
+  const ofSentinels = createSentinel({ name: 'mymaster', sentinelRootNodes: [{ host: 'localhost', port: 26379 }] });
+  const ofCluster = createCluster({ rootNodes: [{ url: 'redis://localhost:7000' }] });
+  for (const other of [new Redis({ lazyConnect: true }), createClientPool(), ofSentinels, ofCluster]) {
     expect(() => createNodeRedisAdapter(other)).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining('a client of redis 5') }),
     );

@@ -114,8 +114,10 @@ export class ClusterSubscriber implements Link {
 
   async #check(seat: Seat): Promise<void> {
     const { subscriber, asker, channels } = seat;
+    // A refusal is a sign of life, too, and a connection that breaks ends.
+    const pinged = subscriber.call('ping').catch(() => undefined);
     try {
-      await Promise.all([subscriber.call('ping'), ...[...channels].map((channel) => ask(asker, channel))]);
+      await Promise.all([pinged, ...[...channels].map((channel) => ask(asker, channel))]);
     } catch (error) {
       if (!this.#isCurrent(seat)) return;
       // The slot moved, the node was cut off from its cluster, or it does not answer.

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Cluster } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { createIORedisAdapter, createRedisStreamAdapter } from '../../src/index.js';
+import { askUntil } from '../helpers/ask-until.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { startCluster } from '../helpers/cluster.js';
@@ -118,6 +119,23 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
     }
     const counts = await Promise.all(cluster.nodes.map(({ direct }) => direct.call('PUBSUB', 'CHANNELS')));
     expect(counts.flat().sort()).toEqual([...names].sort());
+  });
+
+  it('keeps its subscription where Redis refuses its pings', async () => {
+    const cluster = await startCluster();
+    const asApp = ['ACL', 'SETUSER', 'app', 'on', '>pw', '+@all', '-ping', '~*', '&*'] as const;
+    for (const { direct } of cluster.nodes) await direct.call(...asApp);
+    const redisOptions = { username: 'app', password: 'pw' };
+    const client = new Cluster([...cluster.addresses], { redisOptions, lazyConnect: true });
+    atEnd(() => client.disconnect());
+    const hub = await serveHub({ hub: { redis: createIORedisAdapter(client), channel: CHANNEL } });
+    const errors = collect(hub.sse, 'error');
+    await hub.sse.ready();
+    const owner = await cluster.ownerOf(KEY);
+    await askUntil(owner.direct, ['CLIENT', 'LIST', 'TYPE', 'pubsub'], 'cmd=ping');
+    await publish(hub);
+    await expect.poll(() => hub.sse.stats().bus).toMatchObject({ state: 'up', received: 1, outages: 0 });
+    expect(errors).toEqual([]);
   });
 
   it('starts before its cluster does, and is ready when that is', async () => {

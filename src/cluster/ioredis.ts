@@ -27,6 +27,8 @@ const backOff = (attempt: number) => Math.min(attempt * 50, 500);
 const COMMON = {
   // A Redis that loads its data is asked again so soon, by a timer that keeps the process also after the connection's end.
   maxLoadingRetryTime: 500,
+  // A replica of Sentinel's would take what is published, and nobody at the primary hear it.
+  role: 'master',
   // Word of a failover is heard by a watch of our own.
   failoverDetector: false,
   // What it groups by is, in some versions, not the key; in others it loses the command's name.

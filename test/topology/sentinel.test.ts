@@ -50,6 +50,16 @@ describe.skipIf(redis.skip)('with Redis Sentinel', { timeout: 100_000 }, () => {
     }
   });
 
+  it('goes to the primary also by a client that reads from replicas', async () => {
+    const { sentinels, name } = await startSentinels();
+    const reader = clientOf(new Redis({ sentinels: [...sentinels], name, role: 'slave', lazyConnect: true }));
+    const [hub, other] = [await hubAt(reader), await hubAt({ sentinels, name })];
+    await hub.sse.publishToUser('ann', 'not numbered');
+    await publish(hub);
+    await other.stream.received(2);
+    expect(hub.errors).toEqual([]);
+  });
+
   it('leaves a primary that hangs as soon as the sentinels have replaced it', async () => {
     const topology = await startSentinels();
     const hub = await hubAt({ sentinels: topology.sentinels, name: topology.name });

@@ -500,7 +500,7 @@ interface RegisteredConnectionHandle<Events extends object = UntypedEvents> {
     options?: PipeOptions<Name> | undefined,
   ): Promise<number>;
   /**
-   * Sends a comment, which no event listener sees; each of its lines becomes a comment line.
+   * Sends a comment, which no event listener sees; each of its lines becomes a comment line. A client that is behind gets none.
    * @returns whether the connection accepted it
    * @throws {@link SSEKifyError} `INVALID_TEXT`
    */

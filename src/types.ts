@@ -239,7 +239,7 @@ export interface RegisteredConnectionHandle<Events extends object = UntypedEvent
     options?: PipeOptions<Name> | undefined,
   ): Promise<number>;
   /**
-   * Sends a comment, which no event listener sees; each of its lines becomes a comment line.
+   * Sends a comment, which no event listener sees; each of its lines becomes a comment line. A client that is behind gets none.
    * @returns whether the connection accepted it
    * @throws {@link SSEKifyError} `INVALID_TEXT`
    */

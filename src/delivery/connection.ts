@@ -132,6 +132,11 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     return this.#backlog !== undefined;
   }
 
+  /** Its client has stalled, and not caught up with what it accepted. */
+  get behind(): boolean {
+    return this.#behind;
+  }
+
   /** Its client is behind, or was sent as much in this tick as its queue could hold: who can wait should send no more now. */
   get crowded(): boolean {
     if (this.#behind) return true;

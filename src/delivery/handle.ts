@@ -117,7 +117,9 @@ export class ConnectionHandle<Events extends object> implements RegisteredConnec
     if (typeof text !== 'string') {
       throw new SSEKifyError('INVALID_TEXT', `a comment is ${show(text)}: expected a string.`);
     }
-    return this.#delivery.fanOut([this.#connection], encodeComment(text)) === 1;
+    const frame = encodeComment(text);
+    // In the queue it would take the place of an event, and its own loss would be told as one of events.
+    return !this.#connection.behind && this.#delivery.fanOut([this.#connection], frame) === 1;
   }
 }
 

@@ -92,6 +92,23 @@ it('refuses the newest over maxQueueBytes', async () => {
   expect(got()).toEqual([1, 2, gapAfter('id-002'), 5]);
 });
 
+it.each(['oldest', 'newest', 'disconnect'] as const)(
+  'loses no event for a comment, and tells of no gap where only a comment was lost (%s)',
+  async (dropPolicy) => {
+    const { sse, handle, send, drain, got } = await stalled({ maxQueueItems: 3, dropPolicy });
+    expect(handle.comment('first of those that wait')).toBe(false);
+    expect(send(1, 3)).toEqual([1, 1, 1]);
+    expect(handle.comment('one too many')).toBe(false);
+    expect(handle.closed).toBe(false);
+    await drain();
+    expect(handle.comment('read again')).toBe(true);
+    expect(send(4, 4)).toEqual([1]);
+    await flushed();
+    expect(got()).toEqual([1, 2, 3, 4]);
+    expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0, gaps: { dropped: 0 } });
+  },
+);
+
 it('disconnects over a limit with that policy, and counts it', async () => {
   const { sse, response, send } = await stalled({ maxQueueItems: 3, dropPolicy: 'disconnect' });
   const left = collect(sse, 'disconnect');

@@ -190,10 +190,16 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     if (!this.#stalled) this.#host.flusher.mark(this);
   }
 
+  /** Takes a last word, which costs no frame its place. */
+  pushLast(frame: Frame): void {
+    if (this.#behind) this.pushReplay([frame]);
+    else this.push(frame);
+  }
+
   /** Ends it: gracefully, after what it accepted, or at once when its client cannot take that. */
   close(reason: DisconnectReason, retryMs?: number): void {
     if (this.#state !== 'open') return;
-    if (retryMs !== undefined) this.#pushLast(encodeRetry(retryMs));
+    if (retryMs !== undefined) this.pushLast(encodeRetry(retryMs));
     this.#state = 'ending';
     this.#host.left(this, reason);
     if (reason === 'stalled' || reason === 'backpressure') this.destroy();
@@ -296,12 +302,6 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
 
   get #pingMs(): number {
     return Math.min(this.settings.keepAliveMs || NEVER, this.#host.cursorMs ?? NEVER);
-  }
-
-  /** Takes a last word, which costs no frame its place. */
-  #pushLast(frame: Frame): void {
-    if (this.#behind) this.pushReplay([frame]);
-    else this.push(frame);
   }
 
   #enqueue(frame: Frame): PushOutcome {

@@ -126,6 +126,12 @@ export class Delivery implements ConnectionHost {
     return count;
   }
 
+  /** Gives connections that are about to end a last event, for which nothing that waits has to go. */
+  tellLast(connections: readonly Connection[], frame: Frame): void {
+    for (const connection of connections) connection.pushLast(frame);
+    this.#parts.counters.sent += connections.length;
+  }
+
   /**
    * Takes a connection in: what it missed first, then it is live, with nothing in between.
    * @returns tells what came of it; to be called when it was told that the connection is here

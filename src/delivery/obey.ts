@@ -7,7 +7,7 @@ export function obey(delivery: Delivery, command: Command): number {
   const connections = [...delivery.registry.users.of(command.target)];
   if (command.type === 'close' && command.reason !== undefined) {
     const text = JSON.stringify({ reason: command.reason });
-    delivery.fanOut(connections, encodeEvent({ event: 'server:close', text }, 0));
+    delivery.tellLast(connections, encodeEvent({ event: 'server:close', text }, 0));
   }
   for (const connection of connections) {
     if (command.type === 'close') connection.close('server');

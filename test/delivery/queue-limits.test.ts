@@ -233,3 +233,19 @@ it('says farewell to a client that is behind without dropping a frame for it', a
     expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0, disconnectedByBackpressure: 0 });
   }
 });
+
+it.each(['oldest', 'newest', 'disconnect'] as const)(
+  'tells why it is closed to a client whose queue is full, and loses nothing for it (%s)',
+  async (dropPolicy) => {
+    const { sse, response, send, drain, got } = await stalled({ maxQueueItems: 3, dropPolicy });
+    const left = collect(sse, 'disconnect');
+    send(1, 3);
+    await sse.publishClose('ann', { reason: 'signed-out' });
+    await drain();
+    expect(got()).toEqual([1, 2, 3]);
+    expect(response.text).toContain('event: server:close\ndata: {"reason":"signed-out"}\n\n');
+    expect(response.ends).toBe(1);
+    expect(left).toMatchObject([{ reason: 'server' }]);
+    expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0, sent: 6, gaps: { dropped: 0 } });
+  },
+);

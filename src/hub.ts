@@ -240,7 +240,7 @@ export class Hub implements BusHost {
   }
 
   stopAccepting(): void {
-    this.#reception.draining = true;
+    this.#delivery.draining = true;
   }
 
   shutdown(options: unknown): Promise<void> {
@@ -280,7 +280,7 @@ export class Hub implements BusHost {
       ...this.#delivery.size,
       ...this.#counters.shown(),
       seqIncrsLocal,
-      draining: this.#reception.draining,
+      draining: this.#delivery.draining,
       bus: this.#channel?.stats() ?? { ...NO_BUS },
       log: this.#lossless?.stats() ?? { ...NO_LOG },
     };

@@ -39,7 +39,7 @@ export function admit(
   const full = maxConnections !== undefined && registry.all.size >= maxConnections;
   if (draining || full) {
     // An EventSource takes any status but 200 as final, and would never come back.
-    exchange.answer(200, streamHeaders, `retry: ${jitteredRetry(settings.retryMs)}\n\n`);
+    exchange.answer(200, streamHeaders, `retry: ${jitteredRetry(settings.retryMs)}\n\n`, draining);
     return draining ? 'draining' : 'limit';
   }
   const own = registry.users.countOf(userId);

@@ -21,6 +21,8 @@ export interface ConnectionHost {
   readonly flusher: Flusher;
   /** Milliseconds within which a quiet client's last id has to be moved; `undefined` = never. */
   readonly cursorMs: number | undefined;
+  /** Nobody is let in any more. */
+  readonly draining: boolean;
   /** Counts what a connection refused or dropped, and how far its queue grew. */
   dropped(connection: Connection, oldest: number, newest: number): void;
   queued(items: number, bytes: number): void;
@@ -258,7 +260,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
       if (!this.#stalled) this.#caughtUp();
     }
     if (this.#backlog !== undefined && this.#state === 'open' && !this.#stalled) this.#read(this.#backlog);
-    if (this.#state === 'ending' && this.#arrears === undefined && !this.#stalled) this.#sink?.end();
+    if (this.#state === 'ending' && this.#arrears === undefined && !this.#stalled) this.#sink?.end(this.#host.draining);
     if (!this.crowded) relieve(this);
   }
 

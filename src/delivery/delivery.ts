@@ -37,6 +37,7 @@ export class Delivery implements ConnectionHost {
   readonly clock: Clock;
   readonly instanceId: string;
   readonly cursorMs: number | undefined;
+  draining = false;
   readonly #parts: DeliveryParts;
   /** Connections that take nothing any more, but whose responses are not over. */
   readonly #leaving = new Set<Connection>();

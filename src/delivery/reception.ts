@@ -23,8 +23,6 @@ export class Reception {
   readonly #counters: Counters;
   readonly #limits: Pick<AdmissionRules, 'maxConnections' | 'maxConnectionsPerUser'>;
   #connections = 0;
-  /** Nobody is let in any more. */
-  draining = false;
 
   constructor(
     delivery: Delivery,
@@ -43,7 +41,7 @@ export class Reception {
     delivery.heartbeat(settings);
     const lastEventId = registration.lastEventId ?? exchange.lastEventId;
     const { maxConnections, maxConnectionsPerUser } = this.#limits;
-    const rules = { registry: delivery.registry, draining: this.draining, maxConnections, maxConnectionsPerUser };
+    const rules = { registry: delivery.registry, draining: delivery.draining, maxConnections, maxConnectionsPerUser };
     const refused = admit(userId, exchange, registration, rules);
     if (refused !== undefined) return { lastEventId, refused };
 

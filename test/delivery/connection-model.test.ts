@@ -83,6 +83,7 @@ function connect(settings: ConnectionSettings) {
     gap: (_connection, lastEventId, reason) =>
       encodeEvent({ event: 'gap', text: JSON.stringify({ lastEventId, reason }) }, 0),
     heartbeat: () => encodeRetry(0),
+    draining: false,
     cursorMs: undefined,
     cursor: () => undefined,
     leaveBehind: () => false,

@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { expect, it } from 'vitest';
 import { SSEKify } from '../../src/index.js';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
+import { connectHttp2, openHttp2, serveHttp2Hub } from '../helpers/http2.js';
+import { connectRaw } from '../helpers/raw-client.js';
 import { serveHub } from '../helpers/server.js';
 import { STALL_HUB, stall } from '../helpers/stall.js';
 
@@ -150,4 +153,54 @@ it('is one shutdown also for who asks for it again when hearing of the first cli
   for (const each of again) expect(each).toBe(first);
   await expect(ready).rejects.toMatchObject({ code: 'SHUTDOWN' });
   for (const { events } of clients) expect(events.map(({ event }) => event)).toEqual(['server:shutdown']);
+});
+
+it('leaves no connection by which clients come back, and which would keep the server from closing', async () => {
+  const { sse, server, port } = await serveHub({ server: { keepAliveTimeout: 0 } });
+  const streaming = await connectRaw(port, { allowHalfOpen: false });
+  streaming.get('/ann');
+  await streaming.until((text) => text.includes('retry: 2000'));
+  sse.stopAccepting();
+  const refused = await connectRaw(port, { allowHalfOpen: false });
+  refused.get('/bob');
+  await refused.closed;
+  expect(refused.text).toContain('Connection: close');
+  expect(refused.text).toMatch(/retry: \d+\n\n\r\n0\r\n\r\n$/);
+  const closed = once(server, 'close');
+  server.close();
+  await sse.shutdown({ graceMs: 20 });
+  await closed;
+  await streaming.closed;
+  expect(streaming.text).toMatch(/SHUTDOWN.*retry: \d+\n\n\r\n0\r\n\r\n$/s);
+});
+
+it('ends a stream that waits behind another on its connection before it leaves that', async () => {
+  const { sse, server, port, handle } = await serveHub({ server: { keepAliveTimeout: 0 } });
+  const client = await connectRaw(port, { allowHalfOpen: false });
+  client.get('/ann');
+  client.get('/bob');
+  await handle(1);
+  const closed = once(server, 'close');
+  server.close();
+  await sse.shutdown({ graceMs: 20 });
+  await closed;
+  await client.closed;
+  expect(client.text.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2);
+  expect(client.text.match(/SHUTDOWN/g)).toHaveLength(2);
+});
+
+it('leaves no HTTP/2 session by which clients come back, once its other streams are over', async () => {
+  const { sse, server, url } = await serveHttp2Hub();
+  const session = connectHttp2(url);
+  const clients = [await openHttp2(url, '/ann', { session }), await openHttp2(url, '/bob', { session })];
+  const closed = once(server, 'close');
+  server.close();
+  await sse.shutdown({ graceMs: 20 });
+  await closed;
+  for (const client of clients) {
+    await client.over;
+    expect(client.ended).toBe(true);
+    expect(client.events).toHaveLength(1);
+    expect(client.retries).toHaveLength(2);
+  }
 });

@@ -13,8 +13,8 @@ export interface Exchange {
   refusal(): 'gone' | 'duplicate' | undefined;
   /** Sends the head of a stream. @throws SSEKifyError INVALID_HEADER, and nothing was sent */
   begin(headers: readonly HeaderChange[]): void;
-  /** Answers without a stream. */
-  answer(status: number, headers: readonly HeaderChange[], text?: string): void;
+  /** Answers without a stream. @param last - whether the client is not to come back by the same connection */
+  answer(status: number, headers: readonly HeaderChange[], text?: string, last?: boolean): void;
   /** What the stream is written to, once it has begun. */
   open(owner: SinkOwner): Sink;
 }

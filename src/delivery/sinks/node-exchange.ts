@@ -1,7 +1,7 @@
 import { type HeaderChange, requestedEventId } from '../../wire/head.js';
 import type { Exchange } from './exchange.js';
 import { hadSink, NodeSink } from './node-sink.js';
-import { answer, isGone, type RawResponse, sendHead } from './response.js';
+import { answer, hangUpAfter, isGone, type RawResponse, sendHead } from './response.js';
 import type { SinkOwner } from './sink.js';
 
 /** RFC 9110, section 6.4.1. */
@@ -37,7 +37,8 @@ export class NodeExchange implements Exchange {
     sendHead(this.#res, 200, headers);
   }
 
-  answer(status: number, headers: readonly HeaderChange[], text?: string): void {
+  answer(status: number, headers: readonly HeaderChange[], text?: string, last = false): void {
+    if (last) hangUpAfter(this.#res);
     answer(this.#res, status, headers, text);
   }
 

@@ -1,7 +1,7 @@
 import { OutgoingMessage } from 'node:http';
 import type { Chunk } from '../chunk.js';
 import { chunkedSocketOf, framed, isIdle, type ServerSocket, writeThrough } from './chunked-socket.js';
-import { type RawResponse, type RawSocket, socketOf, streamOf } from './response.js';
+import { hangUpAfter, type RawResponse, type RawSocket, socketOf, streamOf } from './response.js';
 import type { Sink, SinkKind, SinkOwner } from './sink.js';
 
 /** RFC 9113, section 7. */
@@ -100,10 +100,11 @@ export class NodeSink implements Sink {
     return this.#write(bytes);
   }
 
-  end(): void {
+  end(last: boolean): void {
     if (this.#ended) return;
     this.#ended = true;
     const res = this.#res;
+    if (last) hangUpAfter(res);
     try {
       res.end();
     } catch {

@@ -14,6 +14,9 @@ export interface RawSocket {
   readonly readableEnded?: boolean;
   readonly writableEnded?: boolean;
   readonly bytesWritten?: number;
+  /** The response whose turn it is on a socket of Node's. */
+  readonly _httpMessage?: object | null;
+  destroySoon?(): unknown;
   on(event: string, listener: Listener): unknown;
   removeListener(event: string, listener: Listener): unknown;
 }
@@ -22,7 +25,7 @@ export interface RawSocket {
 export interface RawStream {
   readonly destroyed?: boolean;
   readonly closed?: boolean;
-  readonly session?: { readonly socket?: unknown; readonly destroyed?: boolean } | undefined;
+  readonly session?: { readonly socket?: unknown; readonly destroyed?: boolean; close?(): unknown } | undefined;
   close(code: number): void;
   destroy?(): unknown;
 }
@@ -44,7 +47,7 @@ export interface RawResponse {
   statusCode?: number;
   statusMessage?: string;
   /** `false` when the client, or the server, wants the connection closed after this response. */
-  readonly shouldKeepAlive?: boolean;
+  shouldKeepAlive?: boolean;
   /** Node answers 503 to what follows on its socket (`server.maxRequestsPerSocket`), which an EventSource takes as final. */
   readonly maxRequestsOnConnectionReached?: boolean;
   readonly headersSent?: boolean;
@@ -91,6 +94,21 @@ export function isGone(res: RawResponse): boolean {
   if (stream !== undefined) return stream.destroyed === true || stream.closed === true;
   const socket = socketOf(res);
   return socket?.destroyed === true || socket?.readableEnded === true || socket?.writableEnded === true;
+}
+
+/**
+ * Ends the connection with the response, and an HTTP/2 session when its other streams are over. A browser would keep it, come back by
+ * it to this server and no other, and so keep the process from ending.
+ */
+export function hangUpAfter(res: RawResponse): void {
+  const session = streamOf(res)?.session;
+  const socket = socketOf(res);
+  res.shouldKeepAlive = false;
+  res.on?.('finish', () => {
+    session?.close?.();
+    // Unless another response waits for its turn.
+    if (!socket?._httpMessage) socket?.destroySoon?.();
+  });
 }
 
 // Forbidden on HTTP/2 (RFC 9113, 8.2.2), where setting them throws.

@@ -22,8 +22,8 @@ export interface Sink {
   write(chunk: Chunk): boolean;
   /** Writes a part of a chunk's bytes. */
   writeBytes(bytes: Buffer): boolean;
-  /** Ends the response after what was written; `closed` follows. */
-  end(): void;
+  /** Ends the response after what was written; `closed` follows. @param last - as in `Exchange.answer` */
+  end(last: boolean): void;
   /** Cuts the client off; `closed` follows. */
   destroy(): void;
   /** Changes whenever the client's socket takes bytes. */

@@ -137,7 +137,7 @@ const rooms: Check<readonly string[] | undefined> = (value, name) => {
 const headers: Check<readonly HeaderChange[]> = (value, name) => {
   if (value === undefined) return [];
   // A Map or a Headers has no names of its own, so that all it holds would be lost without a word.
-  if (isRecord(value) && !(Symbol.iterator in value)) return readHeaders(value);
+  if (isRecord(value) && !(Symbol.iterator in value)) return readHeaders(value, name);
   return refuse(name, value, 'an object of names and values, not a list or a map');
 };
 

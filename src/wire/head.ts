@@ -17,12 +17,15 @@ export const STREAM_HEADERS: readonly HeaderChange[] = [
 // Node frames the body and keeps the connection; a value from outside would corrupt the stream.
 const FRAMING = new Set(['content-length', 'transfer-encoding', 'connection']);
 
-function refuseHeader(name: string, value: unknown, cause: unknown): never {
-  throw new SSEKifyError('INVALID_HEADER', `header ${show(name)} cannot be ${show(value)}.`, { cause });
+function refuseHeader(option: string, name: string, value: unknown, cause: unknown): never {
+  const allowed = 'a legal name, and a string, number or array of strings';
+  throw new SSEKifyError('INVALID_HEADER', `${option}[${show(name)}] is ${show(value)}: expected ${allowed}.`, {
+    cause,
+  });
 }
 
-/** Checks headers before any of them touches a response. */
-export function readHeaders(headers: Record<string, unknown>): HeaderChange[] {
+/** Checks headers before any of them touches a response. @param option - the option they are given by */
+export function readHeaders(headers: Record<string, unknown>, option: string): HeaderChange[] {
   const changes: HeaderChange[] = [];
   for (const [name, value] of Object.entries(headers)) {
     try {
@@ -34,11 +37,11 @@ export function readHeaders(headers: Record<string, unknown>): HeaderChange[] {
         for (const each of value) validateHeaderValue(name, each);
         if (!FRAMING.has(name.toLowerCase())) changes.push({ name, value });
       } else {
-        refuseHeader(name, value, undefined);
+        refuseHeader(option, name, value, undefined);
       }
     } catch (error) {
       if (error instanceof SSEKifyError) throw error;
-      refuseHeader(name, value, error);
+      refuseHeader(option, name, value, error);
     }
   }
   return changes;

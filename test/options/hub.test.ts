@@ -139,8 +139,16 @@ it('refuses rooms and headers of every connection at construction, saying which'
     message: expect.stringContaining('options.connection.rooms[1] is ""'),
   });
   expect(refusalOf({ connection: { rooms: new Array(1) } })).toMatchObject({ code: 'INVALID_ROOM' });
-  for (const headers of [{ 'bad name': 'x' }, { '': 'x' }, { x: 'a\r\nb: c' }, { x: '☃' }, { x: null }, { x: [1] }]) {
-    expect(refusalOf({ connection: { headers } })).toMatchObject({ code: 'INVALID_HEADER' });
+  for (const [headers, found] of [
+    [{ 'bad name': 'x' }, '["bad name"] is "x"'],
+    [{ '': 'x' }, '[""] is "x"'],
+    [{ x: 'a\r\nb: c' }, '["x"] is "a\\r\\nb: c"'],
+    [{ x: '☃' }, '["x"] is "☃"'],
+    [{ x: null }, '["x"] is null'],
+    [{ x: [1] }, '["x"] is an array'],
+  ] as const) {
+    const message = `options.connection.headers${found}: expected a legal name, and a string, number or array of strings.`;
+    expect(refusalOf({ connection: { headers } })).toMatchObject({ code: 'INVALID_HEADER', message });
   }
 });
 

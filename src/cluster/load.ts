@@ -8,12 +8,15 @@ function isConstructor(value: unknown): value is Constructor {
   return typeof value === 'function';
 }
 
-/** Loads an optional package: as ssekify itself would find it, or else as the application would. */
+/**
+ * Loads an optional package: as ssekify itself would find it, or else as the application would. Within a bundle that is an ES
+ * module the first may not even be asked for: there is no `__filename`, which this becomes when it is built.
+ */
 export function loadOptional(name: string, what: string): unknown {
   const failures: unknown[] = [];
-  for (const from of [import.meta.url, join(process.cwd(), 'index.js')]) {
+  for (const from of [() => import.meta.url, () => join(process.cwd(), 'index.js')]) {
     try {
-      return createRequire(from)(name);
+      return createRequire(from())(name);
     } catch (cause) {
       failures.push(cause);
     }

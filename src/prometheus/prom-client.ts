@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { SSEKifyError } from '../index.js';
 
 /** A registry of `prom-client`, as far as it is used; its classes need not be of the copy that ssekify finds. */
@@ -41,16 +42,16 @@ export function isRegistry(value: unknown): value is MetricsRegistry {
   );
 }
 
-/** Loads `prom-client`: as ssekify itself would find it, or else as the application would. */
+/** Loads `prom-client`: as ssekify itself would find it, or else as the application would, also where a bundle has no `__filename`. */
 export function loadPromClient(): PromClient {
-  const require = createRequire(import.meta.url);
   let cause: unknown;
-  try {
-    const paths = [...(require.resolve.paths('prom-client') ?? []), process.cwd()];
-    const found: unknown = require(require.resolve('prom-client', { paths }));
-    if (isPromClient(found)) return found;
-  } catch (error) {
-    cause = error;
+  for (const from of [() => import.meta.url, () => join(process.cwd(), 'index.js')]) {
+    try {
+      const found: unknown = createRequire(from())('prom-client');
+      if (isPromClient(found)) return found;
+    } catch (error) {
+      cause ??= error;
+    }
   }
   throw new SSEKifyError(
     'PEER_MISSING',

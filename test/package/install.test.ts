@@ -90,6 +90,36 @@ it('runs from a bundle that is an ES module, and finds there what it loads by it
   expect(await run(process.execPath, ['--input-type=module', '--eval', elsewhere])).toBe('loaded');
 });
 
+it('tells in a bundle that has no `__filename` what is missing, and loads what the application has', async () => {
+  const { run, folder } = await project('esm');
+  const entry = path.join(folder, 'bundled.js');
+  await writeFile(
+    entry,
+    `import { SSEKify } from 'ssekify';
+    import { collectMetrics } from 'ssekify/prometheus';
+    const codeOf = (make) => {
+      try {
+        make();
+      } catch ({ code, cause }) {
+        return code + ' ' + cause?.name;
+      }
+    };
+    const sse = new SSEKify();
+    const said = [codeOf(() => new SSEKify({ redis: 'redis://127.0.0.1:1' }).on('error', () => {}).shutdown())];
+    said.push(codeOf(() => collectMetrics(sse)()));
+    console.log(JSON.stringify(said));`,
+  );
+  const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" };
+  const options = { config: false, silent: true, format: 'esm', target: 'node20', platform: 'node' } as const;
+  await build({ ...options, entry: [entry], outDir: path.join(folder, 'out'), noExternal: [/^ssekify/], banner });
+  const said = async () => JSON.parse(await run(process.execPath, ['out/bundled.mjs']));
+  expect(await said()).toEqual(['REDIS_CLIENT_MISSING ReferenceError', 'PEER_MISSING ReferenceError']);
+  for (const name of ['ioredis', 'prom-client']) {
+    await symlink(path.resolve('node_modules', name), path.join(folder, 'node_modules', name));
+  }
+  expect(await said()).toEqual([null, null]);
+});
+
 /** The compiler and the types of Node are those of this repository; the package is the installed one. */
 const COMPILER = path.resolve('node_modules/typescript/bin/tsc');
 const STRICTEST = {

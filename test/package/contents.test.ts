@@ -70,6 +70,16 @@ it('holds no code of third parties', () => {
   expect(foreign.filter(({ path, external }) => external !== true || !['ioredis', 'redis'].includes(path))).toEqual([]);
 });
 
+/** Strict package managers let a package load what its manifest names, and nothing else. */
+it('names as a peer each package that it loads by itself', () => {
+  const { peerDependencies }: { peerDependencies: Record<string, string> } = JSON.parse(
+    readFileSync('package.json', 'utf8'),
+  );
+  expect(Object.keys(peerDependencies)).toEqual(['ioredis', 'prom-client', 'redis']);
+  // Applications have the official client of any version for purposes of their own, and are not to be refused for it.
+  expect(peerDependencies.redis).toBe('*');
+});
+
 it('has no dependency that would be installed with it', () => {
   const manifest: Record<string, unknown> = JSON.parse(readFileSync('package.json', 'utf8'));
   expect(manifest.dependencies ?? {}).toEqual({});

@@ -78,6 +78,20 @@ describe('tells each client of one gap, and of no second one,', () => {
     await expectOneGap(stage, ['lost 1', 'lost 2']);
   });
 
+  it('when an instance had appended, and not yet read, what such a snapshot has not', async () => {
+    const stage = await scene(await startRedis());
+    const admin = stage.redis.client();
+    await admin.call('SAVE');
+    await admin.call('ACL', 'SETUSER', 'default', '-xread');
+    // Ends the reads that wait.
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    const publish = () => stage.a.sse.publishToAll('lost', { key: 'lost' }).then(() => 'there', String);
+    await expect.poll(publish, { timeout: 8000, interval: 50 }).toBe('there');
+    await stage.redis.kill();
+    await stage.redis.start();
+    await expectOneGap(stage);
+  });
+
   it('when another published on such a snapshot before those who know more are back', async () => {
     const redis = await startRedis();
     const proxy = await startProxy(redis.port);

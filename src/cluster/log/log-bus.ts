@@ -49,6 +49,8 @@ export interface Appended {
   id: string | undefined;
   /** The sequence number it got, or would have got. */
   seq: number | undefined;
+  /** Events of the log up to it; 0 or absent when nothing was appended. */
+  n?: number;
 }
 
 const TICK_MS = 1000;
@@ -145,6 +147,7 @@ export class LogBus implements Wakeable {
     const appending = this.#gate.pass(() => this.#link.call('eval', APPEND, '4', ...args), readAppended);
     const appended = await this.#answers.within(this.#replicas === undefined ? appending : this.#kept(appending));
     if (appended.id !== undefined) this.#counters.published += 1;
+    this.#tail.expect(appended.n);
     return appended;
   }
 
@@ -285,10 +288,10 @@ export class LogBus implements Wakeable {
 
 function readAppended(answer: unknown): Appended {
   if (Array.isArray(answer)) {
-    const [what, id, seq] = answer.map(String);
+    const [what, id, seq, n = 0] = answer.map(String);
     const number = seq === undefined || seq === '' ? undefined : Number(seq);
     if (what === '0') return { id: undefined, seq: number };
-    if (id !== undefined && parseStreamId(id) !== undefined) return { id, seq: number };
+    if (id !== undefined && parseStreamId(id) !== undefined) return { id, seq: number, n: Number(n) };
   }
   throw new Error(`the script answered ${JSON.stringify(answer)}`);
 }

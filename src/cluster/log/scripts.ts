@@ -24,7 +24,7 @@ end`;
  * not counted: it would be missed. What else may be refused is asked for before it, or left to the ticks, which tell.
  * KEYS: log, count, publish key, counter. ARGV: known number, known ms, most events, window in ms, message before the number,
  * message after it, '1' when there is a publish key, first number ('' = no counter), least number, expiry in ms, expected number
- * or ''. Gives {1, id, number}, {2, id} for a key that was used, {0, '', number} when another number was expected.
+ * or ''. Gives {1, id, number, events up to it}, {2, id} for a key that was used, {0, '', number} when another number was expected.
  */
 export const APPEND = `${MARK}
 if ARGV[7]=='1' then
@@ -59,7 +59,7 @@ return id
 end
 if n%64==0 then redis.pcall('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[4]))) end
 if ARGV[7]=='1' then call('SET',KEYS[3],id,'PX',ARGV[4]) end
-return {1,id,seq}`.trim();
+return {1,id,seq,n}`.trim();
 
 /**
  * Looks whether the log is still the one that was known, which is marked if it is not, and appends a tick if it is time, which

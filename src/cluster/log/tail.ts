@@ -30,6 +30,8 @@ export class Tail {
   readonly #settings: RedisStreamSettings;
   #position = BEGINNING;
   #n: number | undefined;
+  /** Events that the log is known to have had, whether or not they were read. */
+  #had = 0;
   #began = false;
   /** Counts attempts, so that an answer to an earlier one, which may come late or never, is not taken for this one's. */
   #run = 0;
@@ -61,7 +63,12 @@ export class Tail {
 
   /** What is known of the log, as the scripts want it. */
   get known(): [n: string, ms: string, seq: string] {
-    return [String(this.#n ?? 0), String(this.#position.ms), String(this.#position.seq)];
+    return [String(Math.max(this.#n ?? 0, this.#had)), String(this.#position.ms), String(this.#position.seq)];
+  }
+
+  /** So many events were in the log: with fewer it has lost its end, also where that was not read yet. */
+  expect(events = 0): void {
+    this.#had = Math.max(this.#had, events);
   }
 
   /** Begins again on a new connection. */

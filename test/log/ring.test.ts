@@ -156,6 +156,23 @@ it('resends a room’s events on join with replay, and tells of a gap where they
   );
 });
 
+it('resends nothing again to a client that comes back before anything else was said to it', async () => {
+  const redis = await startRedis();
+  const a = await logHub(redis.url);
+  const { id = '' } = await a.sse.publishToAll({ n: 0 });
+  const first = await openStream(`${a.url}/ann`, { lastEventId: id });
+  const other = await openStream(`${a.url}/bob?rooms=r`);
+  await a.sse.publishToRoom('r', { n: 1 });
+  await untilTold(other, 1);
+  (await a.handle(0)).join('r', { replay: true });
+  await untilTold(first, 1);
+  first.close();
+  const again = await openStream(`${a.url}/ann?rooms=r`, { lastEventId: first.lastEventId || id });
+  await a.sse.publishToRoom('r', { n: 2 });
+  await again.until((reader) => dataOf(reader).some(({ n }) => n === 2));
+  expect(dataOf(again).map(({ n }) => n)).toEqual([2]);
+});
+
 it('looks at few events for each piece, in however many rooms a client is, and at each', () => {
   const ring = new Ring(1_000_000, 1e9);
   const rooms = range(0, 40).map((room) => roomScope(`r${room}`));

@@ -267,6 +267,9 @@ export class LogFeed implements History {
       place = piece.upTo;
     }
     this.counters.replayed += frames.length;
+    // What was said to others moved it on without a word: it would come back with a position before these.
+    const cursor = frames.length === 0 || connection.lagging ? undefined : this.cursor(connection.sentId);
+    if (cursor !== undefined) frames.push(cursor);
     const told = gap === undefined ? undefined : this.#parts.delivery.gapFrame(connection.sentId, gap);
     connection.pushReplay(told === undefined ? frames : [told, ...frames]);
   }

@@ -164,6 +164,16 @@ it.each(['set', 'xtrim'])(
   },
 );
 
+it('ticks on where somebody wrote in the place of the last tick’s time what is none', async () => {
+  const redis = await startRedis();
+  const admin = redis.client();
+  await admin.set(TICK, 'now');
+  const a = await logHub(redis.url);
+  const ticks = async () => (await admin.xrange(LOG, '-', '+')).filter(([, [kind]]) => kind === 'tick').length;
+  await expect.poll(ticks, PATIENCE).toBe(1);
+  expect(a.errors).toEqual([]);
+});
+
 it('ticks on when the clock of Redis has stepped back', async () => {
   const redis = await startRedis();
   const admin = redis.client();

@@ -86,7 +86,7 @@ if not last or doubted() or n==0 or n<known or behind(last[1]) then return mark(
 if ARGV[4]=='' then return call('XADD',log,'*','start',last[1],'n',text(n)) end
 local t=call('TIME')
 local now=t[1]*1e3+math.floor(t[2]/1e3)
-local since=now-(call('GET',KEYS[3]) or 0)
+local since=now-(tonumber(call('GET',KEYS[3])) or 0)
 if since>=0 and since<ARGV[4]+0 then return last[1] end
 call('SET',KEYS[3],text(now),'PX',ARGV[4])
 local tick=last[2][1]=='tick'

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { MAX_TIMER_MS } from '../wire/fields.js';
 
 /** Something that wants to be woken; the clock keeps its place in the field, and nobody else touches it. */
@@ -39,6 +40,8 @@ export class Clock {
   readonly #endTurn = () => {
     this.#turning = false;
   };
+  /** In the context the hub was made in: that of whoever set the timer belongs to a request, and each turn would hand it on. */
+  readonly #fired = AsyncResource.bind((at: number) => this.#fire(at));
 
   /** Milliseconds on a monotonic scale. */
   now(): number {
@@ -93,7 +96,7 @@ export class Clock {
     // A time may lie beyond what a timer can keep.
     const at = Math.min(dueAt, now + MAX_TIMER_MS);
     const delay = Math.min(Math.max(1, Math.ceil(at - now)), MAX_TIMER_MS);
-    this.#timer = setTimeout(() => this.#fire(at), delay);
+    this.#timer = setTimeout(this.#fired, delay, at);
     // A hub that only waits for its next heartbeat must not keep the process alive; its sockets do that.
     this.#timer.unref();
   }

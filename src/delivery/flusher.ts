@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { setImmediate } from 'node:timers';
 import { Frame } from '../wire/frame.js';
 import { Chunk, type Frames } from './chunk.js';
@@ -32,6 +33,9 @@ export class Flusher {
   #scheduled = false;
   #chunk: Chunk | undefined;
 
+  /** In the context the hub was made in: whoever sent first in a tick has no part in what others are sent. */
+  readonly #turn = AsyncResource.bind(() => this.#run());
+
   mark(who: Flushable): void {
     if (who.dirty) return;
     who.dirty = true;
@@ -42,7 +46,7 @@ export class Flusher {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.#run());
+    setImmediate(this.#turn);
   }
 
   #run(): void {

@@ -79,6 +79,17 @@ it('serves one that cannot tell when it drains, nor that it is over', async () =
   await sse.shutdown();
 });
 
+it('waits for no close of one that knows that it has ended, and cannot be destroyed', async () => {
+  const { sse, response, left, handle } = register();
+  // As those of node-mocks-http.
+  Object.assign(response, { writableEnded: false });
+  response.end = () => Object.assign(response, { writableEnded: true });
+  handle.send('bye');
+  await sse.shutdown({ announce: false, graceMs: 60_000 });
+  expect(response.text).toContain('data: "bye"\n\n');
+  expect(left).toMatchObject([{ reason: 'shutdown' }]);
+});
+
 it('parts with a response whose write throws, and serves the others', async () => {
   const { sse, response, left } = register();
   const other = new MadeUpResponse();

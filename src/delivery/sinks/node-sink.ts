@@ -112,8 +112,9 @@ export class NodeSink implements Sink {
       this.#owner.closed('error');
       return;
     }
-    // A made-up response may never say that it is over.
-    if (res.on === undefined || res.writableEnded === undefined) this.#owner.closed('server');
+    // A made-up response may never say that it is over, nor does that of node-mocks-http, which knows that it has ended.
+    const tells = res.on !== undefined && res.writableEnded !== undefined;
+    if (!tells || (res.destroyed ?? streamOf(res)) === undefined) this.#owner.closed('server');
   }
 
   destroy(): void {

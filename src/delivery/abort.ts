@@ -26,5 +26,6 @@ function listenTo(signal: AbortSignal): Set<() => void> {
 function endAll(this: AbortSignal): void {
   const waiting = endings.get(this) ?? [];
   endings.delete(this);
-  for (const end of [...waiting]) end();
+  // Itself and no copy: what ends may let go of others that wait for the same signal, which are not to be told any more.
+  for (const end of waiting) end();
 }

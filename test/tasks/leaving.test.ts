@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { SSEKify, type Task } from '../../src/index.js';
 import { openStream } from '../helpers/client.js';
 import { next } from '../helpers/emitted.js';
+import { flushed, MadeUpResponse } from '../helpers/made-up-response.js';
 import { MemoryBus } from '../helpers/memory-bus.js';
 import { endWithTest, serveHub } from '../helpers/server.js';
 import { standsStill } from '../helpers/stall.js';
@@ -156,4 +157,34 @@ it('does not count those as gone whom a shutdown sends away, and aborts what goe
   expect(task.signal.aborted).toBe(true);
   expect(published).toMatchObject([{ phase: 'progress' }]);
   endWithTest(sse);
+});
+
+it('still wakes who waits for a client after a stream ended by the signal of a task that waited for it', async () => {
+  const sse = new SSEKify({ keepAliveMs: 0 });
+  endWithTest(sse);
+  const connect = (userId: string, signal?: AbortSignal) => {
+    const response = new MadeUpResponse();
+    response.takes = false;
+    sse.registerConnection(userId, response.asResponse(), { signal });
+    return response;
+  };
+  const anns = sse.task('ann', { requestId: 'a' });
+  connect('ann', anns.signal);
+  const sent = anns.progress('a piece');
+  await flushed();
+  await anns.done();
+  await sent;
+  const response = connect('bob');
+  let isTaken = false;
+  const task = sse.task('bob', { requestId: 'b' });
+  task.progress('a piece').then(() => {
+    isTaken = true;
+  });
+  await flushed();
+  expect(isTaken).toBe(false);
+  response.takes = true;
+  response.drain();
+  await flushed();
+  expect(isTaken).toBe(true);
+  await task.done();
 });

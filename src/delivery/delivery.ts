@@ -41,6 +41,8 @@ export class Delivery implements ConnectionHost {
   readonly #parts: DeliveryParts;
   /** Connections that take nothing any more, but whose responses are not over. */
   readonly #leaving = new Set<Connection>();
+  /** Connections that not everybody was told of yet, with what tells that they have left by now. */
+  readonly #coming = new Map<Connection, (() => void) | undefined>();
   #whenEmpty: (() => void)[] = [];
   #order = 0;
 
@@ -139,12 +141,16 @@ export class Delivery implements ConnectionHost {
    */
   enter(connection: Connection, lastEventId: string | undefined, rooms: readonly string[]): () => void {
     this.registry.add(connection);
+    this.#coming.set(connection, undefined);
     const opened = rooms.filter((room) => this.registry.join(connection, room) === 'opened');
     const gap = this.history.enter(connection, lastEventId);
     return () => {
       // Listeners may have ended it by now.
       for (const room of opened) if (this.registry.rooms.countOf(room) > 0) this.rooms.opened(room);
       if (gap !== undefined) this.#tellGap(connection, lastEventId ?? '', gap);
+      const tellLeft = this.#coming.get(connection);
+      this.#coming.delete(connection);
+      tellLeft?.();
     };
   }
 
@@ -237,13 +243,18 @@ export class Delivery implements ConnectionHost {
     if (reason === 'stalled') counters.disconnectedByStall += 1;
     const { userId, connId, connectedAt } = connection;
     this.#parts.left(userId);
-    reporter.tell('disconnect', () => ({
-      userId,
-      connId,
-      reason,
-      durationMs: Math.round(this.clock.now() - connectedAt),
-    }));
-    for (const room of rooms) if (this.registry.rooms.countOf(room) === 0) this.rooms.emptied(room);
+    const tell = () => {
+      reporter.tell('disconnect', () => ({
+        userId,
+        connId,
+        reason,
+        durationMs: Math.round(this.clock.now() - connectedAt),
+      }));
+      for (const room of rooms) if (this.registry.rooms.countOf(room) === 0) this.rooms.emptied(room);
+    };
+    // Who listens for those that come behind a listener that ends one is to hear of both, and in this order.
+    if (this.#coming.has(connection)) this.#coming.set(connection, tell);
+    else tell();
   }
 
   gone(connection: Connection): void {

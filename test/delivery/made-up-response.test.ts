@@ -160,6 +160,31 @@ it('refuses a response that fails at its first write, and keeps nothing of it', 
   expect(vi.getTimerCount()).toBe(0);
 });
 
+/** A response around whose first write something is wrapped. */
+function withFirstWrite(run: () => void): MadeUpResponse {
+  const response = new MadeUpResponse();
+  const { write } = response;
+  response.write = (...chunk) => {
+    response.write = write;
+    run();
+    return response.write(...chunk);
+  };
+  return response;
+}
+
+it('tells that a client came before it tells that it left, also when its signal aborts at the first write', () => {
+  const sse = new SSEKify();
+  endWithTest(sse);
+  const told: string[] = [];
+  for (const event of ['connect', 'disconnect'] as const) sse.on(event, () => told.push(event));
+  const over = new AbortController();
+  const response = withFirstWrite(() => over.abort());
+  const handle = sse.registerConnection('ann', response.asResponse(), { signal: over.signal, rooms: ['r'] });
+  expect(handle.closed).toBe(true);
+  expect(told).toEqual(['connect', 'disconnect']);
+  expect(sse.stats()).toMatchObject({ connections: 0, rooms: 0 });
+});
+
 it.each([undefined, null, 7, {}, { write() {} }, { end() {} }])('refuses %o as a response', (value) => {
   const sse = new SSEKify();
   endWithTest(sse);

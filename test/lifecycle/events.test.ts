@@ -177,6 +177,29 @@ it('tells that a connection came before anything else of it', () => {
   expect(sse.stats()).toMatchObject({ connections: 0, rooms: 0 });
 });
 
+it('tells every listener that a connection came before it tells that it left', () => {
+  const { sse, connect } = hub();
+  sse.on('connect', ({ userId, handle }) => {
+    if (userId === 'nobody') handle.close();
+    if (userId === 'ann') connect('nobody');
+  });
+  const online = new Set<string>();
+  const told: string[] = [];
+  sse.on('connect', ({ userId, connId }) => {
+    told.push(`+${userId}`);
+    online.add(connId);
+  });
+  sse.on('disconnect', ({ userId, connId, reason }) => {
+    told.push(`-${userId} ${reason}`);
+    online.delete(connId);
+  });
+  connect('nobody');
+  expect(told.splice(0)).toEqual(['+nobody', '-nobody server']);
+  connect('ann').handle.close();
+  expect(told).toEqual(['+nobody', '-nobody server', '+ann', '-ann server']);
+  expect(online.size).toBe(0);
+});
+
 it('closes users that it is asked to, and nobody by mistake', async () => {
   const { sse, connect } = hub();
   connect('ann');

@@ -49,8 +49,10 @@ export class Reception {
     const connection = new Connection(delivery, this.#connections, userId, settings, lastEventId);
     const sink = exchange.open(connection);
     connection.start(sink, encodeRetry(settings.retryMs));
-    // A made-up response may fail at the first write.
-    if (!connection.open) return { lastEventId, refused: 'gone' };
+    // What is wrapped around a response runs at the first write, and may end the hub.
+    if (delivery.draining) connection.close('shutdown');
+    // A made-up response may fail at it.
+    if (!connection.open) return { lastEventId, refused: delivery.draining ? 'draining' : 'gone' };
     this.#counters.sinks[sink.kind] += 1;
     const tell = delivery.enter(connection, lastEventId, rooms);
     if (signal !== undefined) connection.endWith(signal);

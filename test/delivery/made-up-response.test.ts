@@ -185,6 +185,21 @@ it('tells that a client came before it tells that it left, also when its signal 
   expect(sse.stats()).toMatchObject({ connections: 0, rooms: 0 });
 });
 
+it('takes nobody in whose first write shuts the hub down', async () => {
+  const sse = new SSEKify();
+  const connects = collect(sse, 'connect');
+  let over: Promise<void> | undefined;
+  const response = withFirstWrite(() => {
+    over = sse.shutdown();
+  });
+  expect(sse.registerConnection('ann', response.asResponse())).toMatchObject({ closed: true, refused: 'draining' });
+  await over;
+  await flushed();
+  expect(response.ends).toBe(1);
+  expect(connects).toEqual([]);
+  expect(sse.stats()).toMatchObject({ connections: 0, refused: { draining: 1 } });
+});
+
 it.each([undefined, null, 7, {}, { write() {} }, { end() {} }])('refuses %o as a response', (value) => {
   const sse = new SSEKify();
   endWithTest(sse);

@@ -391,6 +391,8 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
 
   /** From now on the client has to take bytes. */
   #watchProgress(): void {
+    // A made-up response may be over before its write returns, or when a listener hears of its end.
+    if (this.#state === 'ended') return;
     const now = this.#host.clock.now();
     this.#progress = new Progress(this.#sink, this.settings.stallTimeoutMs, now);
     this.#wakeAt(this.#progress.nextLook(now));

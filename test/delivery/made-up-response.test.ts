@@ -185,6 +185,22 @@ it('tells that a client came before it tells that it left, also when its signal 
   expect(sse.stats()).toMatchObject({ connections: 0, rooms: 0 });
 });
 
+it('keeps no timer for a response that is over while it is written to, or when it is told that it ends', async () => {
+  const { response, handle } = register();
+  response.write = () => {
+    response.emit('close');
+    return false;
+  };
+  const other = register();
+  other.sse.on('disconnect', () => other.response.emit('close'));
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  handle.send('a');
+  other.handle.close();
+  await flushed();
+  expect(vi.getTimerCount()).toBe(0);
+  expect([handle.closed, other.handle.closed]).toEqual([true, true]);
+});
+
 it('takes nobody in whose first write shuts the hub down', async () => {
   const sse = new SSEKify();
   const connects = collect(sse, 'connect');

@@ -201,6 +201,22 @@ it('keeps no timer for a response that is over while it is written to, or when i
   expect([handle.closed, other.handle.closed]).toEqual([true, true]);
 });
 
+it('parts with a response whose close it never heard of, since a listener of the application threw', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  const { sse, left, response } = register();
+  const error = new Error('of the application');
+  response.prependListener('close', () => {
+    throw error;
+  });
+  Object.assign(response, { destroyed: true, closed: true });
+  expect(() => response.emit('close')).toThrow(error);
+  sse.sendToUser('ann', 'lost');
+  await flushed();
+  vi.advanceTimersByTime(400_000);
+  expect(left).toMatchObject([{ reason: 'stalled' }]);
+  expect(sse.stats()).toMatchObject({ connections: 0, disconnectedByStall: 1 });
+});
+
 it('takes nobody in whose first write shuts the hub down', async () => {
   const sse = new SSEKify();
   const connects = collect(sse, 'connect');

@@ -29,6 +29,8 @@ export class Rooms {
   readonly #parts: RoomsParts;
   /** Those that began and have not ended; one that nobody is in waits for somebody. */
   readonly #begun = new Map<string, EmptyRoom | undefined>();
+  /** Those of which not everybody heard yet that they began, and whether nobody is in again. */
+  readonly #beginning = new Map<string, boolean>();
 
   constructor(parts: RoomsParts) {
     this.#parts = parts;
@@ -39,12 +41,21 @@ export class Rooms {
     const isNew = !this.#begun.has(room);
     this.#stopWaiting(room);
     this.#begun.set(room, undefined);
-    if (isNew) this.#parts.tell('room-created', room);
+    if (isNew || this.#beginning.has(room)) this.#beginning.set(room, false);
+    if (!isNew) return;
+    this.#parts.tell('room-created', room);
+    const isEmpty = this.#beginning.get(room);
+    this.#beginning.delete(room);
+    if (isEmpty) this.emptied(room);
   }
 
   /** Nobody is in the room any more. */
   emptied(room: string): void {
     if (!this.#begun.has(room)) return;
+    if (this.#beginning.has(room)) {
+      this.#beginning.set(room, true);
+      return;
+    }
     const { clock } = this.#parts;
     const timeoutMs = this.#parts.emptyTimeoutMs(room);
     if (timeoutMs === undefined || timeoutMs === 0) {

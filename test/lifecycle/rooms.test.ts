@@ -70,6 +70,28 @@ it('tells that a room began before it tells that it ended, once each, whatever l
   expect(sse.getRooms()).toEqual([]);
 });
 
+it('tells every listener that a room began before it tells that it ended', () => {
+  const { sse, connect } = hub();
+  let ends = true;
+  sse.on('room-created', ({ room }) => {
+    for (const handle of [ann, bob]) handle.leave(room);
+    if (!ends) bob.join(room);
+  });
+  const told: string[] = [];
+  sse.on('room-created', ({ room }) => told.push(`+${room}`));
+  sse.on('room-removed', ({ room }) => told.push(`-${room}`));
+  const ann = connect([]);
+  const bob = connect([], 'bob');
+  ann.join('r');
+  expect(told.splice(0)).toEqual(['+r', '-r']);
+  ends = false;
+  ann.join('r');
+  expect(told).toEqual(['+r']);
+  expect(sse.getRooms()).toEqual(['r']);
+  bob.leave('r');
+  expect(told).toEqual(['+r', '-r']);
+});
+
 it('keeps no room whose only connection a listener of connect ended', async () => {
   const { sse, connect, events } = hub({ roomOptions: { emptyTimeoutMs: 1 } });
   connect(['r']).close();

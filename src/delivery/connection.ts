@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers';
 import type { ConnectionSettings } from '../options.js';
 import type { ConnectionId, DisconnectReason, GapReason } from '../types.js';
 import { encodeRetry, Frame } from '../wire/frame.js';
@@ -264,9 +265,15 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     if (!this.crowded) relieve(this);
   }
 
-  wake(now: number): number | undefined {
+  /** @param polled - sockets were served since its time came */
+  wake(now: number, polled = false): number | undefined {
     if (this.#state === 'ended') return undefined;
     if (this.#progress?.hasStopped(now) === true) {
+      if (!polled) {
+        // What its client took while this process was held up does not show before the loop has turned.
+        setImmediate(() => this.#wakeAt(this.wake(now, true) ?? NEVER));
+        return undefined;
+      }
       if (this.#state === 'open') this.close('stalled');
       else this.destroy();
       return undefined;

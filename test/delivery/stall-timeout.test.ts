@@ -1,12 +1,13 @@
 import https from 'node:https';
 import type { Readable } from 'node:stream';
+import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { collect, next } from '../helpers/emitted.js';
 import { openHttp2, serveHttp2Hub } from '../helpers/http2.js';
 import { serveHub } from '../helpers/server.js';
-import { STALL_HUB, stall } from '../helpers/stall.js';
+import { STALL_HUB, stall, turn } from '../helpers/stall.js';
 
 const hub = { ...STALL_HUB, keepAliveMs: 0, connection: { stallTimeoutMs: 200 } };
 
@@ -134,4 +135,39 @@ it('cuts off a client that was closed while it took nothing', async () => {
   await client.over;
   expect(client.ended).toBe(false);
   expect(all).toHaveLength(1);
+});
+
+/** Reads from a thread of its own, once it is let, and counts. */
+const READER = `
+  const { workerData } = require('node:worker_threads');
+  const { port, counts } = workerData;
+  const socket = require('node:net').connect(port, '127.0.0.1', () => socket.write('GET /ann HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'));
+  socket.pause().on('data', (bytes) => Atomics.add(counts, 1, bytes.length)).on('error', () => undefined);
+  const look = setInterval(() => {
+    if (Atomics.load(counts, 0) === 0) return;
+    clearInterval(look);
+    socket.resume();
+  }, 5);
+`;
+
+it('spares a client that read while this process was held up', async () => {
+  const { sse, url } = await serveHub({ hub: PATIENT });
+  const counts = new Int32Array(new SharedArrayBuffer(8));
+  const came = next(sse, 'connect');
+  const reader = new Worker(READER, { eval: true, workerData: { port: Number(new URL(url).port), counts } });
+  atEnd(() => reader.terminate());
+  await came;
+  await stall(sse, 'ann');
+  // After sockets were served: timers come next.
+  await turn();
+  Atomics.store(counts, 0, 1);
+  const until = performance.now() + 900;
+  let quietUntil = 0;
+  for (let seen = 0; performance.now() < Math.max(until, quietUntil) || seen === 0; ) {
+    const taken = Atomics.load(counts, 1);
+    if (taken !== seen) quietUntil = performance.now() + 100;
+    seen = taken;
+  }
+  await expect.poll(() => Atomics.load(counts, 1), { timeout: 10_000 }).toBeGreaterThan(16 * 1024 * 1024);
+  expect(sse.stats()).toMatchObject({ connections: 1, disconnectedByStall: 0 });
 });

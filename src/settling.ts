@@ -14,6 +14,26 @@ export async function within(ms: number, something: Promise<unknown> | undefined
   }
 }
 
+/** The last part of a silence is counted only once the event loop turns. */
+export const LAST_MS = 100;
+
+/**
+ * Calls when nothing came for so long. A process that was held up, by the application or from outside, has not heard until then
+ * what waits in its sockets, and what it asked may leave only then. It does not keep the process alive. @returns cancels it
+ */
+export function afterSilence(ms: number, run: () => void): () => void {
+  let cancelled = false;
+  // Sockets are read before an immediate runs.
+  const look = () => setImmediate(() => cancelled || run());
+  let timer = setTimeout(() => {
+    timer = setTimeout(look, LAST_MS).unref();
+  }, ms - LAST_MS).unref();
+  return () => {
+    cancelled = true;
+    clearTimeout(timer);
+  };
+}
+
 /** What a function promises; what it throws at once rejects. */
 export function promised<Value>(run: () => Promise<Value>): Promise<Value> {
   try {

@@ -1,4 +1,5 @@
 import { reasonOf, SSEKifyError } from '../errors.js';
+import { afterSilence } from '../settling.js';
 import type { KeyValue } from '../stamp/key-value.js';
 import type { SeqTicket } from '../stamp/sequence.js';
 import type { Stamper } from '../stamp/stamper.js';
@@ -127,13 +128,13 @@ export class Numbers {
 
 /** Rejects when the store does not answer. */
 async function inTime(answer: Promise<number>): Promise<number> {
-  let timer: NodeJS.Timeout | undefined;
+  let answered: (() => void) | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer of the store in ${STORE_MS} ms`)), STORE_MS).unref();
+    answered = afterSilence(STORE_MS, () => reject(new Error(`no answer of the store in ${STORE_MS} ms`)));
   });
   try {
     return await Promise.race([answer, late]);
   } finally {
-    clearTimeout(timer);
+    answered?.();
   }
 }

@@ -1,0 +1,55 @@
+import { Redis } from 'ioredis';
+import { expect, it } from 'vitest';
+import type { RedisLike, SSEKifyOptions } from '../../src/index.js';
+import { atEnd } from '../helpers/cleanup.js';
+import { openStream } from '../helpers/client.js';
+import { collect } from '../helpers/emitted.js';
+import { startRedis } from '../helpers/redis.js';
+import { serveHub } from '../helpers/server.js';
+import { turn } from '../helpers/stall.js';
+
+/** Does what an application should not. */
+function block(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
+async function instance(redis: SSEKifyOptions['redis'], channel: string) {
+  const hub = await serveHub({ hub: { redis, channel } });
+  const errors = collect(hub.sse, 'error');
+  await hub.sse.ready();
+  const ann = await openStream(`${hub.url}/ann`);
+  return { ...hub, errors, ann };
+}
+
+/** As an application writes one itself. */
+function plain(url: string): RedisLike {
+  const [publisher, subscriber] = [new Redis(url), new Redis(url)];
+  for (const client of [publisher, subscriber]) atEnd(() => client.disconnect());
+  return {
+    publish: (channel, message) => publisher.publish(channel, message),
+    subscribe: (channel) => subscriber.subscribe(channel),
+    on: (event: string, listener: (...args: string[]) => void) => subscriber.on(event, listener),
+    incr: (key) => publisher.incr(key),
+    expire: (key, seconds) => publisher.expire(key, seconds),
+    pexpire: (key, ms) => publisher.pexpire(key, ms),
+  };
+}
+
+it.each([
+  ['in the turn that asked for it', () => undefined],
+  ['in the next one', turn],
+])('takes the number that a store gave while this process was held up, %s', async (_when, wait) => {
+  const { url } = await startRedis();
+  const client = new Redis(url);
+  atEnd(() => client.disconnect());
+  await client.set('ssekify:seq:k', 5);
+  const { sse, ann, errors } = await instance(plain(url), 'plain');
+  const published = sse.publishToUser('ann', { requestId: 'k' });
+  await wait();
+  block(2300);
+  await published;
+  const [event] = await ann.received(1);
+  expect(JSON.parse(event?.data ?? '')).toMatchObject({ seq: 5 });
+  expect(errors).toEqual([]);
+});

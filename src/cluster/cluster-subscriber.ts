@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { isRecord } from '../checks.js';
+import { afterSilence } from '../settling.js';
 import { type ClusterClient, type IORedisClient, isClient } from './ioredis-client.js';
 import type { Link, LinkEvents } from './link.js';
 import { onMessages } from './message-reader.js';
@@ -74,11 +75,11 @@ export class ClusterSubscriber implements Link {
   /** One channel after the other, so that those of one node share its seat. */
   subscribe(channel: string): Promise<unknown> {
     const turn = this.#turn.then(async () => {
-      const late = setTimeout(() => this.renew(), ANSWER_MS).unref();
+      const answered = afterSilence(ANSWER_MS, () => this.renew());
       try {
         await this.#subscribe(channel);
       } finally {
-        clearTimeout(late);
+        answered();
       }
     });
     this.#turn = turn.catch(() => undefined);

@@ -1,3 +1,4 @@
+import { afterSilence } from '../settling.js';
 import type { Link } from './link.js';
 
 const READY_MS = 4000;
@@ -14,9 +15,9 @@ export function renewUnlessReady(link: Link, waits: () => boolean, tell: (error:
     tell(new Error(`not ready in ${READY_MS} ms`));
     link.renew();
   };
-  let timer: NodeJS.Timeout | undefined;
+  let cancel: (() => void) | undefined;
   return () => {
-    clearTimeout(timer);
-    timer = setTimeout(look, READY_MS).unref();
+    cancel?.();
+    cancel = afterSilence(READY_MS, look);
   };
 }

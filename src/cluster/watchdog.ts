@@ -1,3 +1,4 @@
+import { afterSilence } from '../settling.js';
 import type { Link } from './link.js';
 
 const LOOK_EVERY_MS = 5000;
@@ -18,9 +19,8 @@ export class Watchdog {
   }
 
   #look(connection: Link): void {
-    const late = setTimeout(() => connection.renew(), ANSWER_MS).unref();
+    const answered = afterSilence(ANSWER_MS, () => connection.renew());
     // A ping that fails says that the connection broke, which its client has noticed then.
-    const answered = () => clearTimeout(late);
     connection.check().then(answered, answered);
   }
 }

@@ -1,6 +1,12 @@
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
-import type { RedisLike, SSEKifyOptions } from '../../src/index.js';
+import {
+  createIORedisAdapter,
+  createNodeRedisAdapter,
+  createRedisStreamAdapter,
+  type RedisLike,
+  type SSEKifyOptions,
+} from '../../src/index.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
@@ -21,6 +27,13 @@ async function instance(redis: SSEKifyOptions['redis'], channel: string) {
   const ann = await openStream(`${hub.url}/ann`);
   return { ...hub, errors, ann };
 }
+
+const ofEachKind = (url: string) =>
+  Promise.all([
+    instance(createIORedisAdapter(url), 'one'),
+    instance(createNodeRedisAdapter(url), 'two'),
+    instance(createRedisStreamAdapter(url), 'three'),
+  ]);
 
 /** As an application writes one itself. */
 function plain(url: string): RedisLike {
@@ -52,4 +65,19 @@ it.each([
   const [event] = await ann.received(1);
   expect(JSON.parse(event?.data ?? '')).toMatchObject({ seq: 5 });
   expect(errors).toEqual([]);
+});
+
+it('takes no connection for lost because this process was held up', async () => {
+  const { url } = await startRedis();
+  const instances = await ofEachKind(url);
+  for (let n = 0; n < 3; n += 1) {
+    block(4600);
+    await turn();
+  }
+  await turn();
+  for (const { sse } of instances) await sse.publishToUser('ann', 1);
+  for (const { sse, errors } of instances) {
+    expect(errors).toEqual([]);
+    expect(sse.stats().bus).toMatchObject({ state: 'up', outages: 0 });
+  }
 });

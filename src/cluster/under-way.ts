@@ -1,8 +1,9 @@
 import type { Clock, Wakeable } from '../delivery/clock.js';
+import { afterSilence, LAST_MS } from '../settling.js';
 import { type Outgoing, Publication } from './publication.js';
 
-// A little less than the 5 s that are promised, for the clock's slots.
-export const ANSWER_MS = 4800;
+// A little less than the 5 s that are promised, for the clock's slots and the last look.
+export const ANSWER_MS = 4700;
 const ECHO_MS = 2000;
 /** So many times an echo is waited for while others come: it may stand in line behind them. */
 const MAX_ECHO_WAITS = 2;
@@ -32,7 +33,7 @@ export class UnderWay implements Wakeable {
   #sent = 0;
   /** Of the newest publish that came back. */
   #echoed = 0;
-  #look: NodeJS.Immediate | undefined;
+  #cancelLook: (() => void) | undefined;
 
   constructor(clock: Clock, host: UnderWayHost) {
     this.#clock = clock;
@@ -84,14 +85,13 @@ export class UnderWay implements Wakeable {
 
   close(): void {
     this.#clock.cancel(this);
-    clearImmediate(this.#look);
+    this.#cancelLook?.();
     this.#byNumber.clear();
   }
 
   wake(): undefined {
-    // An answer that came while this process was held up waits in its socket; sockets are read before an immediate runs.
-    this.#look ??= setImmediate(() => {
-      this.#look = undefined;
+    this.#cancelLook ??= afterSilence(LAST_MS, () => {
+      this.#cancelLook = undefined;
       this.#expire(this.#clock.now());
     });
   }

@@ -10,6 +10,7 @@ import {
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
+import { startProxy } from '../helpers/proxy.js';
 import { startRedis } from '../helpers/redis.js';
 import { serveHub } from '../helpers/server.js';
 import { turn } from '../helpers/stall.js';
@@ -79,5 +80,20 @@ it('takes no connection for lost because this process was held up', async () => 
   for (const { sse, errors } of instances) {
     expect(errors).toEqual([]);
     expect(sse.stats().bus).toMatchObject({ state: 'up', outages: 0 });
+  }
+});
+
+it('gives up no publish that could not leave because this process was held up', async () => {
+  const redis = await startRedis();
+  // It is of this process, so that an answer takes several turns.
+  const { url } = await startProxy(redis.port);
+  const instances = await ofEachKind(url);
+  const published = instances.map(({ sse }) => sse.publishToUser('ann', { requestId: 'k' }));
+  block(5200);
+  await Promise.all(published);
+  for (const { sse, ann, errors } of instances) {
+    await ann.received(1);
+    expect(errors).toEqual([]);
+    expect(sse.stats().bus.fallbacks).toBe(0);
   }
 });

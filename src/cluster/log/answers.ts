@@ -1,7 +1,8 @@
 import type { Clock, Wakeable } from '../../delivery/clock.js';
+import { afterSilence, LAST_MS } from '../../settling.js';
 
-// A little less than the 5 s that are promised, for the clock's slots.
-const ANSWER_MS = 4800;
+// A little less than the 5 s that are promised, for the clock's slots and the last look.
+const ANSWER_MS = 4700;
 
 interface Waiting {
   answer: Promise<unknown>;
@@ -15,7 +16,7 @@ export class Answers implements Wakeable {
   readonly #clock: Clock;
   /** In the order of their deadlines. */
   readonly #waiting = new Set<Waiting>();
-  #look: NodeJS.Immediate | undefined;
+  #cancelLook: (() => void) | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -49,14 +50,13 @@ export class Answers implements Wakeable {
   /** Nobody is waited for any more. */
   end(error: Error): void {
     this.#clock.cancel(this);
-    clearImmediate(this.#look);
+    this.#cancelLook?.();
     for (const { fail } of this.#waiting) fail(error);
   }
 
   wake(): undefined {
-    // An answer that came while this process was held up waits in its socket; sockets are read before an immediate runs.
-    this.#look ??= setImmediate(() => {
-      this.#look = undefined;
+    this.#cancelLook ??= afterSilence(LAST_MS, () => {
+      this.#cancelLook = undefined;
       this.#expire(this.#clock.now());
     });
   }

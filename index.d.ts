@@ -654,13 +654,13 @@ interface SSEKifyStats {
   rooms: number;
   /** Frames that connections accepted: events and comments, but for heartbeats, gaps and what is resent. */
   sent: number;
-  /** Frames resent to clients that came back. */
+  /** Frames resent: to clients that came back, at a `join` with `replay`, in lossless mode to those left behind. */
   replayed: number;
   /** Frames that `dropPolicy: 'oldest'` dropped from queues. */
   droppedOldest: number;
   /** Frames that were refused because a queue was full or the frame larger than the queue may be. */
   droppedNewest: number;
-  /** Connections that `dropPolicy: 'disconnect'` closed. */
+  /** Connections closed with the reason `'backpressure'`. */
   disconnectedByBackpressure: number;
   /** Connections closed because their client took no byte for too long. */
   disconnectedByStall: number;

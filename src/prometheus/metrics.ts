@@ -58,7 +58,7 @@ export const METRICS: readonly MetricDefinition[] = [
     'reason',
   ),
   counter('frames_sent', 'Frames that connections accepted.', (stats) => stats.sent),
-  counter('frames_replayed', 'Frames resent to clients that came back.', (stats) => stats.replayed),
+  counter('frames_replayed', 'Frames resent from what is kept.', (stats) => stats.replayed),
   counter(
     'frames_dropped',
     'Frames lost to slow clients: the oldest of a full queue, or the newest, which it refused.',

@@ -11,7 +11,12 @@ exports.hubOptions = () => ({
   recentBufferSize: number('SSE_RECENT_BUFFER'),
 });
 
-exports.port = (ownPort) => number('PORT') ?? ownPort;
+exports.port = (ownPort) => {
+  const port = number('PORT') ?? ownPort;
+  if (Number.isInteger(port) && port >= 0 && port < 65536) return port;
+  // Egg would listen on a port of its own choice.
+  throw new Error(`PORT is ${text('PORT')}: expected a number from 0 to 65535`);
+};
 
 /** Where another service is, without a slash at its end. */
 exports.serviceUrl = (name, ownUrl) => (text(name) ?? ownUrl).replace(/\/+$/, '');

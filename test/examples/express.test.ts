@@ -243,6 +243,7 @@ describe("the demo's settings", () => {
 
   it('are refused by name when they are wrong', async () => {
     await expect(startFile('examples/express/index.js', { SSE_KEEPALIVE_MS: 'often' })).rejects.toThrow('keepAliveMs');
+    await expect(startFile('examples/egg/index.js', { PORT: 'abc' })).rejects.toThrow('PORT is abc');
   });
 });
 

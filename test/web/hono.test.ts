@@ -7,6 +7,7 @@ import type { RegisteredConnectionHandle, SSEKifyOptions } from '../../src/index
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { collect, next } from '../helpers/emitted.js';
+import { connectRaw } from '../helpers/raw-client.js';
 import { STALL_HUB, stall } from '../helpers/stall.js';
 import { createHub } from './responses.js';
 
@@ -149,4 +150,16 @@ it('ends its streams at a shutdown', async () => {
   await Promise.all(clients.map(({ over }) => over));
   expect(clients.map(({ ended }) => ended)).toEqual([true, false]);
   expect(sse.stats().connections).toBe(0);
+});
+
+it('lets no client come back by its connection while nobody is let in any more', async () => {
+  const { sse, url } = await serveHono();
+  const client = await connectRaw(Number(new URL(url).port), { allowHalfOpen: false });
+  client.get('/ann', ['Connection: keep-alive']);
+  await client.until((text) => text.includes('retry: 2000'));
+  await sse.shutdown({ graceMs: 20 });
+  await client.until((text) => text.endsWith('\r\n0\r\n\r\n'));
+  client.get('/ann', ['Connection: keep-alive']);
+  await client.closed;
+  expect(client.text).toMatch(/\r\nconnection: close\r\n.*\r\n\r\n.*retry: \d+\n\n.*$/is);
 });

@@ -59,8 +59,11 @@ export class WebExchange implements Exchange {
     this.answer(200, headers);
   }
 
-  answer(status: number, changes: readonly HeaderChange[], text?: string): void {
-    this.#answer = { status, headers: headersOf(changes), body: text ?? null };
+  answer(status: number, changes: readonly HeaderChange[], text?: string, last = false): void {
+    const headers = headersOf(changes);
+    // Only requests of HTTP/1 may have one, and only responses of HTTP/1.
+    if (last && this.#request.headers.has('connection')) headers.set('connection', 'close');
+    this.#answer = { status, headers, body: text ?? null };
   }
 
   open(owner: SinkOwner): WebSink {

@@ -213,6 +213,8 @@ it('parts with a response whose close it never heard of, since a listener of the
   sse.sendToUser('ann', 'lost');
   await flushed();
   vi.advanceTimersByTime(400_000);
+  // It is looked at once more when the loop has turned.
+  await flushed();
   expect(left).toMatchObject([{ reason: 'stalled' }]);
   expect(sse.stats()).toMatchObject({ connections: 0, disconnectedByStall: 1 });
 });

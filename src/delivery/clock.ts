@@ -40,8 +40,11 @@ export class Clock {
   readonly #endTurn = () => {
     this.#turning = false;
   };
-  /** In the context the hub was made in: that of whoever set the timer belongs to a request, and each turn would hand it on. */
-  readonly #fired = AsyncResource.bind((at: number) => this.#fire(at));
+  /**
+   * In the context the hub was made in: that of whoever set the timer belongs to a request, and each turn would hand it on. Only
+   * the setting is bound: what a listener enters by `enterWith` would stay with what is bound.
+   */
+  readonly #setTimer = AsyncResource.bind((at: number, delay: number) => setTimeout(() => this.#fire(at), delay));
 
   /** Milliseconds on a monotonic scale. */
   now(): number {
@@ -96,7 +99,7 @@ export class Clock {
     // A time may lie beyond what a timer can keep.
     const at = Math.min(dueAt, now + MAX_TIMER_MS);
     const delay = Math.min(Math.max(1, Math.ceil(at - now)), MAX_TIMER_MS);
-    this.#timer = setTimeout(this.#fired, delay, at);
+    this.#timer = this.#setTimer(at, delay);
     // A hub that only waits for its next heartbeat must not keep the process alive; its sockets do that.
     this.#timer.unref();
   }

@@ -33,8 +33,11 @@ export class Flusher {
   #scheduled = false;
   #chunk: Chunk | undefined;
 
-  /** In the context the hub was made in: whoever sent first in a tick has no part in what others are sent. */
-  readonly #turn = AsyncResource.bind(() => this.#run());
+  /**
+   * In the context the hub was made in: whoever sent first in a tick has no part in what others are sent. Only what sets it off is
+   * bound: what a listener enters by `enterWith` would stay with what is bound.
+   */
+  readonly #setOff = AsyncResource.bind(() => setImmediate(() => this.#run()));
 
   mark(who: Flushable): void {
     if (who.dirty) return;
@@ -46,7 +49,7 @@ export class Flusher {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(this.#turn);
+    this.#setOff();
   }
 
   #run(): void {

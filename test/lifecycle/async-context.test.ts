@@ -59,3 +59,33 @@ it('tells of what a call does in the context of its caller', async () => {
     ['disconnect', 'eve'],
   ]);
 });
+
+it('keeps no context that a listener enters', async () => {
+  const sse = new SSEKify();
+  endWithTest(sse);
+  const contexts: unknown[] = [];
+  for (const name of ['gap', 'disconnect'] as const) {
+    sse.on(name, ({ userId }: { userId: string }) => {
+      contexts.push([name, userId, user.getStore()]);
+      user.enterWith(userId);
+    });
+  }
+  for (const name of ['ann', 'bob']) {
+    const left = new Promise((resolve) => sse.once('disconnect', resolve));
+    const slow = new MadeUpResponse();
+    const handle = sse.registerConnection(name, slow.asResponse(), { maxQueueItems: 1, maxLifetimeMs: 200 });
+    slow.takes = false;
+    handle.send(1);
+    await new Promise((resolve) => setImmediate(resolve));
+    handle.send(2);
+    handle.send(3);
+    slow.drain();
+    await left;
+  }
+  expect(contexts).toEqual([
+    ['gap', 'ann', undefined],
+    ['disconnect', 'ann', undefined],
+    ['gap', 'bob', undefined],
+    ['disconnect', 'bob', undefined],
+  ]);
+});

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { expect, it, vi } from 'vitest';
 import { SSEKify } from '../../src/index.js';
 import { collect } from '../helpers/emitted.js';
@@ -239,4 +240,21 @@ it.each([undefined, null, 7, {}, { write() {} }, { end() {} }])('refuses %o as a
   endWithTest(sse);
   // @ts-expect-error no response at all
   expect(() => sse.registerConnection('ann', value)).toThrow(expect.objectContaining({ code: 'INVALID_RESPONSE' }));
+});
+
+it('leaves the connection under a made-up response alone that carries others too, also while nobody is let in any more', async () => {
+  const sse = new SSEKify();
+  endWithTest(sse);
+  let cut = 0;
+  const socket = Object.assign(new EventEmitter(), { destroySoon: () => (cut += 1) });
+  const responses = [new MadeUpResponse(), new MadeUpResponse()];
+  for (const response of responses) {
+    Object.defineProperty(response, 'shouldKeepAlive', { get: () => true });
+    sse.registerConnection('ann', Object.assign(response, { req: { socket } }).asResponse());
+    sse.stopAccepting();
+  }
+  await sse.shutdown({ graceMs: 0 });
+  for (const response of responses) response.emit('finish');
+  expect(responses.map(({ ends }) => ends)).toEqual([1, 1]);
+  expect(cut).toBe(0);
 });

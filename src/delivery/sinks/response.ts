@@ -14,7 +14,7 @@ export interface RawSocket {
   readonly readableEnded?: boolean;
   readonly writableEnded?: boolean;
   readonly bytesWritten?: number;
-  /** The response whose turn it is on a socket of Node's. */
+  /** The response whose turn it is on a socket of Node's server of HTTP/1; `null`: none is. */
   readonly _httpMessage?: object | null;
   destroySoon?(): unknown;
   on(event: string, listener: Listener): unknown;
@@ -47,7 +47,7 @@ export interface RawResponse {
   statusCode?: number;
   statusMessage?: string;
   /** `false` when the client, or the server, wants the connection closed after this response. */
-  shouldKeepAlive?: boolean;
+  readonly shouldKeepAlive?: boolean;
   /** Node answers 503 to what follows on its socket (`server.maxRequestsPerSocket`), which an EventSource takes as final. */
   readonly maxRequestsOnConnectionReached?: boolean;
   readonly headersSent?: boolean;
@@ -103,11 +103,12 @@ export function isGone(res: RawResponse): boolean {
 export function hangUpAfter(res: RawResponse): void {
   const session = streamOf(res)?.session;
   const socket = socketOf(res);
-  res.shouldKeepAlive = false;
+  // A made-up response may show it and not let it be set.
+  Reflect.set(res, 'shouldKeepAlive', false);
   res.on?.('finish', () => {
     session?.close?.();
-    // Unless another response waits for its turn.
-    if (!socket?._httpMessage) socket?.destroySoon?.();
+    // Unless another response waits for its turn, or it never was one that carries a response at a time.
+    if (socket?._httpMessage === null) socket.destroySoon?.();
   });
 }
 

@@ -174,6 +174,23 @@ it('leaves no connection by which clients come back, and which would keep the se
   expect(streaming.text).toMatch(/SHUTDOWN.*retry: \d+\n\n\r\n0\r\n\r\n$/s);
 });
 
+it('answers a request that a proxy sends by the connection of a stream as soon as that has ended', async () => {
+  const { sse, server, port } = await serveHub({ server: { keepAliveTimeout: 0 } });
+  const proxy = await connectRaw(port, { allowHalfOpen: false });
+  proxy.get('/ann');
+  await proxy.until((text) => text.includes('retry: 2000'));
+  const closed = once(server, 'close');
+  server.close();
+  const shutdown = sse.shutdown({ graceMs: 20 });
+  await proxy.until((text) => text.endsWith('\r\n0\r\n\r\n'));
+  proxy.get('/bob');
+  await proxy.closed;
+  expect(proxy.text.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2);
+  expect(proxy.text).toMatch(/Connection: close.*retry: \d+\n\n\r\n0\r\n\r\n$/s);
+  await shutdown;
+  await closed;
+});
+
 it('ends a stream that waits behind another on its connection before it leaves that', async () => {
   const { sse, server, port, handle } = await serveHub({ server: { keepAliveTimeout: 0 } });
   const client = await connectRaw(port, { allowHalfOpen: false });

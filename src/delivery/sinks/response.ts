@@ -13,6 +13,7 @@ export interface RawSocket {
   readonly destroyed?: boolean;
   readonly readableEnded?: boolean;
   readonly writableEnded?: boolean;
+  readonly bytesRead?: number;
   readonly bytesWritten?: number;
   /** The response whose turn it is on a socket of Node's server of HTTP/1; `null`: none is. */
   readonly _httpMessage?: object | null;
@@ -96,9 +97,12 @@ export function isGone(res: RawResponse): boolean {
   return socket?.destroyed === true || socket?.readableEnded === true || socket?.writableEnded === true;
 }
 
+/** On HTTP/1, how long a connection is kept for a request that is on its way when the response ends. */
+const LAST_CALL_MS = 250;
+
 /**
- * Ends the connection with the response, and an HTTP/2 session when its other streams are over. A browser would keep it, come back by
- * it to this server and no other, and so keep the process from ending.
+ * Ends the connection soon after the response, and an HTTP/2 session when its other streams are over. A browser would keep it, come
+ * back by it to this server and no other, and so keep the process from ending.
  */
 export function hangUpAfter(res: RawResponse): void {
   const session = streamOf(res)?.session;
@@ -107,8 +111,14 @@ export function hangUpAfter(res: RawResponse): void {
   Reflect.set(res, 'shouldKeepAlive', false);
   res.on?.('finish', () => {
     session?.close?.();
-    // Unless another response waits for its turn, or it never was one that carries a response at a time.
-    if (socket?._httpMessage === null) socket.destroySoon?.();
+    const read = socket?.bytesRead;
+    // The head said that the connection is kept, so a proxy sends the next request by it at once, whosoever it is. Closed right then
+    // it would answer 502 to that. What has come after being held up is read before the immediate.
+    const lookAgain = () => {
+      // Unless another response waits for its turn, or it never was one that carries a response at a time.
+      if (socket?._httpMessage === null && socket.bytesRead === read) socket.destroySoon?.();
+    };
+    setTimeout(() => setImmediate(lookAgain), LAST_CALL_MS).unref();
   });
 }
 

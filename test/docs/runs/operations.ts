@@ -5,6 +5,7 @@ import { EventSource } from 'eventsource';
 import { expect } from 'vitest';
 import { atEnd } from '../../helpers/cleanup.js';
 import { openStream } from '../../helpers/client.js';
+import { connectRaw } from '../../helpers/raw-client.js';
 import { EXPRESS, firstRecorded, get, greeted, json, LISTEN, type Run, SERVE_RECENT } from './context.js';
 
 /** Compression and the recipes. */
@@ -90,8 +91,14 @@ ${LISTEN}`,
     async drive(program) {
       const client = await openStream(`${await program.url()}/sse`);
       await client.until(({ retries }) => retries.length === 1);
+      // One of a proxy's, with a request under way.
+      const kept = await connectRaw(Number(new URL(await program.url()).port));
+      kept.socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n');
       program.signal('SIGTERM');
       expect(json((await client.event('server:shutdown')).data)).toMatchObject({ code: 'SHUTDOWN' });
+      kept.socket.write('\r\n');
+      await kept.until((text) => text.includes('Connection: close'));
+      kept.socket.end();
       await client.over;
       expect(client.ended).toBe(true);
       expect(client.retries).toHaveLength(2);

@@ -112,6 +112,21 @@ describe.each(proxies)('two instances behind %s', (_, skip, startProxy) => {
     expect(proxy.log()).not.toContain('s3cret');
   });
 
+  it.skipIf(skip || redis.skip)('are awaited by the clients when neither can be reached', async () => {
+    const { one, other, proxy } = await start();
+    const client = subscribe(`${proxy.url}/sse?userId=ann`, ['live']);
+    await client.event('live');
+    for (const each of [one, other]) {
+      each.signal('SIGKILL');
+      await each.over;
+    }
+    // The stream broke off, and it came again.
+    await client.until(({ losses }) => losses > 1);
+    const answer = await request(`${proxy.url}/sse?userId=ann`);
+    expect(answer).toMatchObject({ status: 200, type: 'text/event-stream', text: 'retry: 3000\n\n' });
+    expect((await postJson(`${proxy.url}/broadcast`, { data: 1 })).status).toBeGreaterThanOrEqual(502);
+  });
+
   it.skipIf(skip || redis.skip)('let go of one, whose clients move to the other and miss nothing', async () => {
     const { one, other, proxy } = await start();
     const users = ['ann', 'bob', 'cid', 'dan'];

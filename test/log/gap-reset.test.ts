@@ -92,6 +92,35 @@ describe('tells each client of one gap, and of no second one,', () => {
     await expectOneGap(stage);
   });
 
+  it('when another published on such a snapshot in the place of what an instance had appended, and not yet read', async () => {
+    const redis = await startRedis();
+    const proxy = await startProxy(redis.port);
+    const stage = await scene(redis, [proxy.url, proxy.url]);
+    const admin = redis.client();
+    await admin.call('SAVE');
+    await admin.call('ACL', 'SETUSER', 'default', '-xread');
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    const publish = () => stage.a.sse.publishToAll('lost', { key: 'lost' }).then(() => 'there', String);
+    await expect.poll(publish, { timeout: 8000, interval: 50 }).toBe('there');
+    proxy.blackhole();
+    await redis.kill();
+    await redis.start();
+    const c = await logHub(redis.url);
+    for (const word of ['c 1', 'c 2']) await c.sse.publishToAll(word);
+    proxy.heal();
+    await Promise.all([stage.a.sse.ready(), stage.b.sse.ready()]);
+    for (const client of [stage.atA, stage.atB]) {
+      await until(client, 'reset');
+      await until(client, 'c 2');
+    }
+    await stage.a.sse.publishToAll('back');
+    for (const client of [stage.atA, stage.atB]) {
+      await until(client, 'back');
+      expect(saidTo(client).filter((word) => word !== 'reset')).toEqual(['once', 'c 1', 'c 2', 'back']);
+      expect(saidTo(client).filter((word) => word === 'reset')).toHaveLength(1);
+    }
+  });
+
   it('when another published on such a snapshot before those who know more are back', async () => {
     const redis = await startRedis();
     const proxy = await startProxy(redis.port);

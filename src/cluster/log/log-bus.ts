@@ -146,8 +146,10 @@ export class LogBus implements Wakeable {
     const args = [...keys, ...limits, before, after, key === undefined ? '' : '1', ...numbering];
     const appending = this.#gate.pass(() => this.#link.call('eval', APPEND, '4', ...args), readAppended);
     const appended = await this.#answers.within(this.#replicas === undefined ? appending : this.#kept(appending));
-    if (appended.id !== undefined) this.#counters.published += 1;
-    this.#tail.expect(appended.n);
+    const { id, n = 0 } = appended;
+    if (id === undefined) return appended;
+    this.#counters.published += 1;
+    this.#tail.expect(id, n);
     return appended;
   }
 

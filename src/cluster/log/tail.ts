@@ -30,8 +30,8 @@ export class Tail {
   readonly #settings: RedisStreamSettings;
   #position = BEGINNING;
   #n: number | undefined;
-  /** Events that the log is known to have had, whether or not they were read. */
-  #had = 0;
+  /** The newest event that the log is known to have had, whether or not it was read. */
+  #had = { n: 0, name: '' };
   #began = false;
   /** Counts attempts, so that an answer to an earlier one, which may come late or never, is not taken for this one's. */
   #run = 0;
@@ -63,12 +63,12 @@ export class Tail {
 
   /** What is known of the log, as the scripts want it. */
   get known(): [n: string, ms: string, seq: string] {
-    return [String(Math.max(this.#n ?? 0, this.#had)), String(this.#position.ms), String(this.#position.seq)];
+    return [String(Math.max(this.#n ?? 0, this.#had.n)), String(this.#position.ms), String(this.#position.seq)];
   }
 
-  /** So many events were in the log: with fewer it has lost its end, also where that was not read yet. */
-  expect(events = 0): void {
-    this.#had = Math.max(this.#had, events);
+  /** An event was in the log: with fewer, or with another in its place, it has lost its end, also where that was not read yet. */
+  expect(name: string, n: number): void {
+    if (n > this.#had.n) this.#had = { n, name };
   }
 
   /** Begins again on a new connection. */
@@ -188,7 +188,7 @@ export class Tail {
   }
 
   /** Moves on to an entry. @returns whether there were others before it that are gone */
-  #step({ id, kind, n }: LogEntry): boolean {
+  #step({ id, kind, n, name }: LogEntry): boolean {
     const known = this.#n;
     if (compareStreamIds(id, this.#position) > 0) this.#position = id;
     if (n === undefined) return false;
@@ -198,6 +198,7 @@ export class Tail {
       this.#doubted = false;
       return false;
     }
+    if (kind === 'event' && n === this.#had.n && name !== this.#had.name) this.#doubted = true;
     if (known === undefined) return false;
     const expected = kind === 'tick' ? known : known + 1;
     if (n < expected) this.#doubted = true;

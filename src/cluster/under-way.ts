@@ -67,9 +67,9 @@ export class UnderWay implements Wakeable {
    * @returns whether so many are on their way that its caller has to wait for the echo, too
    */
   awaitEcho(publication: Publication): boolean {
-    const now = this.#clock.now();
-    const inTime = publication.deadline >= now + ECHO_MS;
-    this.#awaitEcho(publication, now);
+    const { deadline } = publication;
+    this.#awaitEcho(publication);
+    const inTime = deadline >= publication.deadline;
     this.#wakeFor(publication);
     return inTime && this.size > MAX_AHEAD;
   }
@@ -89,10 +89,11 @@ export class UnderWay implements Wakeable {
     this.#byNumber.clear();
   }
 
-  wake(): undefined {
+  wake(now: number): undefined {
+    // Those whose time is over only since then have a last part of their own: they may have left just now.
     this.#cancelLook ??= afterSilence(LAST_MS, () => {
       this.#cancelLook = undefined;
-      this.#expire(this.#clock.now());
+      this.#expire(now);
     });
   }
 
@@ -104,7 +105,7 @@ export class UnderWay implements Wakeable {
     let next = Number.POSITIVE_INFINITY;
     const awaited: Publication[] = [];
     for (const publication of this.all()) {
-      if (publication.deadline <= now) this.#onDeadline(publication, now, awaited);
+      if (publication.deadline <= now) this.#onDeadline(publication, awaited);
       if (publication.deadline <= now) continue;
       next = Math.min(next, publication.deadline);
       if (publication.taken) awaited.push(publication);
@@ -113,7 +114,7 @@ export class UnderWay implements Wakeable {
   }
 
   /** @param awaited - those that the channel took before, whose echo may still come */
-  #onDeadline(publication: Publication, now: number, awaited: Publication[]): void {
+  #onDeadline(publication: Publication, awaited: Publication[]): void {
     if (!publication.taken) {
       this.#host.unanswered(publication);
       return;
@@ -125,12 +126,12 @@ export class UnderWay implements Wakeable {
     if (isPassed || isQuiet || publication.waits > MAX_ECHO_WAITS) {
       // Those before it come before it.
       for (const each of [...awaited.splice(0), publication]) this.#host.echoMissed(each);
-    } else this.#awaitEcho(publication, now);
+    } else this.#awaitEcho(publication);
   }
 
-  #awaitEcho(publication: Publication, now: number): void {
+  #awaitEcho(publication: Publication): void {
     publication.heard = this.#host.received();
     publication.waits += 1;
-    publication.deadline = now + ECHO_MS;
+    publication.deadline = this.#clock.now() + ECHO_MS;
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import {
@@ -93,6 +94,24 @@ it('gives up no publish that could not leave because this process was held up', 
   await Promise.all(published);
   for (const { sse, ann, errors } of instances) {
     await ann.received(1);
+    expect(errors).toEqual([]);
+    expect(sse.stats().bus.fallbacks).toBe(0);
+  }
+});
+
+it('gives up no publish that could not leave while it was about to look for the answers of earlier ones', async () => {
+  const redis = await startRedis();
+  const { url } = await startProxy(redis.port);
+  const instances = await ofEachKind(url);
+  for (const { sse } of instances) await sse.publishToUser('ann', 1);
+  // Their time is over then, and a last part of it is waited for.
+  block(5000);
+  await wait(20);
+  const published = instances.map(({ sse }) => sse.publishToUser('ann', 2));
+  block(5200);
+  await Promise.all(published);
+  for (const { sse, ann, errors } of instances) {
+    await ann.received(2);
     expect(errors).toEqual([]);
     expect(sse.stats().bus.fallbacks).toBe(0);
   }

@@ -54,10 +54,11 @@ export class Answers implements Wakeable {
     for (const { fail } of this.#waiting) fail(error);
   }
 
-  wake(): undefined {
+  wake(now: number): undefined {
+    // Those whose time is over only since then have a last part of their own: they may have left just now.
     this.#cancelLook ??= afterSilence(LAST_MS, () => {
       this.#cancelLook = undefined;
-      this.#expire(this.#clock.now());
+      this.#expire(now);
     });
   }
 

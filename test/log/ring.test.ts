@@ -173,6 +173,20 @@ it('resends nothing again to a client that comes back before anything else was s
   expect(dataOf(again).map(({ n }) => n)).toEqual([2]);
 });
 
+it('tells a client where it stands only behind all rooms that it joined at once with their history', async () => {
+  const redis = await startRedis();
+  const a = await logHub(redis.url);
+  const { id = '' } = await a.sse.publishToAll({ n: 0 });
+  const response = new MadeUpResponse();
+  const handle = a.sse.registerConnection('ann', response.asResponse(), { lastEventId: id });
+  await a.sse.publishToRoom('r', { n: 1 });
+  await a.sse.publishToRoom('s', { n: 2 });
+  await expect.poll(() => a.sse.stats().bus.received).toBe(3);
+  for (const room of ['r', 's']) handle.join(room, { replay: true });
+  await flushed();
+  expect(response.text.match(/^event: .*$|"n":\d/gm)).toEqual(['"n":1', '"n":2', 'event: server:cursor']);
+});
+
 it('looks at few events for each piece, in however many rooms a client is, and at each', () => {
   const ring = new Ring(1_000_000, 1e9);
   const rooms = range(0, 40).map((room) => roomScope(`r${room}`));

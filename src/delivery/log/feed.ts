@@ -52,6 +52,8 @@ export class LogFeed implements History {
   /** Connections that can read on when something has changed. */
   readonly #waiting = new Set<Connection>();
   readonly #backlogs = new WeakMap<Connection, LogBacklog>();
+  /** Connections that were resent something in this tick. */
+  readonly #moving = new Set<Connection>();
   /** The whole window has been read. */
   #warm = false;
   #began: StreamId | undefined;
@@ -251,6 +253,23 @@ export class LogFeed implements History {
     }
   }
 
+  /**
+   * What was said to others moved a client on without a word: it would come back with a position before what is resent. It is
+   * told where it stands behind all rooms that it joins in this tick, lest it come back without a part of them.
+   */
+  #moveOn(connection: Connection): void {
+    if (this.#moving.size === 0) process.nextTick(() => this.#sendCursors());
+    this.#moving.add(connection);
+  }
+
+  #sendCursors(): void {
+    for (const connection of this.#moving) {
+      const cursor = connection.lagging ? undefined : this.cursor(connection.sentId);
+      if (cursor !== undefined) connection.pushReplay([cursor]);
+    }
+    this.#moving.clear();
+  }
+
   /** Resends what a room said between two places, and not yet to this connection; it stands behind the client's cursor. */
   #resend(
     connection: Connection,
@@ -267,9 +286,7 @@ export class LogFeed implements History {
       place = piece.upTo;
     }
     this.counters.replayed += frames.length;
-    // What was said to others moved it on without a word: it would come back with a position before these.
-    const cursor = frames.length === 0 || connection.lagging ? undefined : this.cursor(connection.sentId);
-    if (cursor !== undefined) frames.push(cursor);
+    if (frames.length > 0) this.#moveOn(connection);
     const told = gap === undefined ? undefined : this.#parts.delivery.gapFrame(connection.sentId, gap);
     connection.pushReplay(told === undefined ? frames : [told, ...frames]);
   }

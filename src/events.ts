@@ -1,6 +1,7 @@
 import type { Envelope } from './cluster/envelope.js';
 import { DROPS, type DropInfo, watchedChannel } from './diagnostics.js';
 import { reasonOf, SSEKifyError } from './errors.js';
+import { queueMicrotask } from './event-loop.js';
 import type { Counters } from './stats.js';
 import type { ConnectInfo, DisconnectInfo, GapInfo, MessageSentInfo, RoomInfo, Scope, UntypedEvents } from './types.js';
 

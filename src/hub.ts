@@ -26,6 +26,7 @@ import { checkResponse } from './delivery/sinks/response.js';
 import { checkRequest, WebExchange } from './delivery/sinks/web-exchange.js';
 import { asError, refusesData, SSEKifyError, show, shutDown } from './errors.js';
 import { EventIds } from './event-ids.js';
+import { queueMicrotask } from './event-loop.js';
 import { type Emitter, Reporter, sentInfo } from './events.js';
 import { Lossless } from './lossless.js';
 import { checkUserId } from './names.js';

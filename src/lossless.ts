@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { EnvelopeReader, type Received } from './cluster/envelope.js';
 import type { LogEntry } from './cluster/log/entry.js';
 import { LogBus, type LogBusHost } from './cluster/log/log-bus.js';
@@ -9,6 +8,7 @@ import type { LogSource } from './cluster/log/redis-stream.js';
 import type { Delivery } from './delivery/delivery.js';
 import { LogFeed, type LogPage, type LogPageEntry } from './delivery/log/feed.js';
 import { SSEKifyError } from './errors.js';
+import { nextTurn } from './event-loop.js';
 import type { HubSettings } from './options.js';
 import type { Stamper } from './stamp/stamper.js';
 import type { Counters } from './stats.js';
@@ -82,7 +82,7 @@ export class Lossless implements LogBusHost {
     for (const entry of entries) {
       this.#take(entry);
       if (performance.now() < deadline) continue;
-      await setImmediate();
+      await nextTurn();
       deadline = performance.now() + SLICE_MS;
     }
     feed.wakeWaiting();

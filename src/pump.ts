@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
-import { setImmediate } from 'node:timers/promises';
 import { isRecord, refuse } from './checks.js';
+import { nextTurn } from './event-loop.js';
 import type { Items } from './types.js';
 
 /** Items that are taken in one go, so that an iterable which never waits leaves the event loop to others. */
@@ -51,7 +51,7 @@ export async function pump(
       open = result?.done !== true;
       if (result === undefined || !open || signal.aborted) return;
       await take(result.value);
-      if (taken % ITEMS_PER_TURN === 0) await setImmediate();
+      if (taken % ITEMS_PER_TURN === 0) await nextTurn();
     }
   } finally {
     signal.removeEventListener('abort', onAbort);

@@ -1,4 +1,5 @@
 import { asError } from './errors.js';
+import { setImmediate } from './event-loop.js';
 
 /** Waits for something, and no longer than that. */
 export async function within(ms: number, something: Promise<unknown> | undefined): Promise<void> {

@@ -1,5 +1,6 @@
 import { hasMethods, isRecord } from '../checks.js';
 import { SSEKifyError, show } from '../errors.js';
+import { nextTick } from '../event-loop.js';
 import { ClusterSubscriber } from './cluster-subscriber.js';
 import { renewUnlessReady } from './greeting.js';
 import {
@@ -245,7 +246,7 @@ class IORedisLink implements ReplicatedLink {
     this.#gathering = true;
     socket.cork();
     // From a callback of a promise this is after all other callbacks that are due.
-    process.nextTick(() => {
+    nextTick(() => {
       this.#gathering = false;
       socket.uncork();
     });

@@ -1,4 +1,5 @@
 import { hasMethods } from '../checks.js';
+import { nextTick } from '../event-loop.js';
 import { standsAt } from './bytes.js';
 import type { IORedisClient } from './ioredis-client.js';
 import type { MessageListener } from './link.js';
@@ -223,7 +224,7 @@ const nothing = () => undefined;
 
 /** What a listener throws must keep neither the next message nor the bytes' count from being right. */
 function throwLater(error: unknown): void {
-  process.nextTick(() => {
+  nextTick(() => {
     throw error;
   });
 }

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { nextTick } from '../event-loop.js';
 import { MAX_TIMER_MS } from '../wire/fields.js';
 
 /** Something that wants to be woken; the clock keeps its place in the field, and nobody else touches it. */
@@ -56,7 +57,7 @@ export class Clock {
   turn(): number {
     if (this.#turning) return this.#latest;
     this.#turning = true;
-    process.nextTick(this.#endTurn);
+    nextTick(this.#endTurn);
     return this.now();
   }
 

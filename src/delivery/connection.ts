@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers';
+import { setImmediate } from '../event-loop.js';
 import type { ConnectionSettings } from '../options.js';
 import type { ConnectionId, DisconnectReason, GapReason } from '../types.js';
 import { encodeRetry, Frame } from '../wire/frame.js';

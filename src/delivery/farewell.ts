@@ -1,3 +1,4 @@
+import { setImmediate } from '../event-loop.js';
 import type { Delivery } from './delivery.js';
 import { jitteredRetry } from './jitter.js';
 

@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import { setImmediate } from 'node:timers';
+import { setImmediate } from '../event-loop.js';
 import { Frame } from '../wire/frame.js';
 import { Chunk, type Frames } from './chunk.js';
 import { Fifo } from './fifo.js';

@@ -9,7 +9,7 @@ const sources = readSources();
  * take from beside and, where the class's options describe them, from above.
  */
 const LAYERS: readonly (readonly string[])[] = [
-  ['types.ts', 'errors.ts'],
+  ['types.ts', 'errors.ts', 'event-loop.ts'],
   ['wire/'],
   ['checks.ts', 'aging-map.ts', 'counted-ids.ts', 'diagnostics.ts', 'own-text.ts', 'settling.ts', 'string-methods.ts'],
   ['names.ts', 'pump.ts'],

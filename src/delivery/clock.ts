@@ -33,7 +33,10 @@ class Slot extends Set<Wakeable> {
 export class Clock {
   /** By the slot's end, in ms. */
   readonly #slots = new Map<number, Slot>();
-  #timer: NodeJS.Timeout | undefined;
+  /** Clears the timer by what belongs to what it was set with. */
+  #clear: (() => void) | undefined;
+  /** What the timer was set with: others replace it by fake timers, and take those back with all that they were set for. */
+  #setWith = setTimeout;
   #armedAt = Number.POSITIVE_INFINITY;
   #latest = 0;
   #stopped = false;
@@ -74,7 +77,7 @@ export class Clock {
     const due = this.#slots.get(slot) ?? new Slot();
     this.#slots.set(slot, due.add(who));
     due.dueAt = Math.max(due.dueAt, at);
-    if (due.dueAt < this.#armedAt) this.#arm(due.dueAt);
+    if (due.dueAt < this.#armedAt || this.#setWith !== setTimeout) this.#arm(Math.min(due.dueAt, this.#armedAt));
   }
 
   cancel(who: Wakeable): void {
@@ -94,20 +97,23 @@ export class Clock {
   }
 
   #arm(dueAt: number): void {
-    clearTimeout(this.#timer);
+    this.#clear?.();
     this.#armedAt = dueAt;
     const now = this.now();
     // A time may lie beyond what a timer can keep.
     const at = Math.min(dueAt, now + MAX_TIMER_MS);
     const delay = Math.min(Math.max(1, Math.ceil(at - now)), MAX_TIMER_MS);
-    this.#timer = this.#setTimer(at, delay);
+this.#setWith = setTimeout;
+    const clear = clearTimeout;
+    const timer = this.#setTimer(at, delay);
     // A hub that only waits for its next heartbeat must not keep the process alive; its sockets do that.
-    this.#timer.unref();
+    timer.unref();
+    this.#clear = () => clear(timer);
   }
 
   #disarm(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#clear?.();
+    this.#clear = undefined;
     this.#armedAt = Number.POSITIVE_INFINITY;
   }
 

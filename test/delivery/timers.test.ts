@@ -72,3 +72,25 @@ it('wakes what is put off while its slot is being woken at its new time only', a
   await vi.waitFor(() => expect(woken).toHaveLength(1));
   expect(woken[0]).toBeGreaterThanOrEqual(slot);
 });
+
+it('beats on when a test has taken back the fake timers that it was to beat by', async () => {
+  const { sse, url } = await serveHub({ hub: { keepAliveMs: 20 } });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  const first = await openStream(`${url}/ann`).finally(() => vi.useRealTimers());
+  const second = await openStream(`${url}/bob`);
+  await Promise.all([first, second].map((client) => client.until(() => client.comments.length > 1)));
+  expect(sse.stats().connections).toBe(2);
+});
+
+it('beats by the fake timers of a test that came after its first connection', async () => {
+  const { url } = await serveHub();
+  const first = await openStream(`${url}/ann`);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    const second = await openStream(`${url}/bob`);
+    vi.advanceTimersByTime(16_000);
+    await Promise.all([first, second].map((client) => client.until(() => client.comments.length > 0)));
+  } finally {
+    vi.useRealTimers();
+  }
+});

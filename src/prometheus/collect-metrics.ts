@@ -80,7 +80,7 @@ class Collection {
     if (known !== undefined) return known;
     const stats = sse.stats();
     this.#read.set(sse, stats);
-    queueMicrotask(() => this.#read.clear());
+    Promise.resolve().then(() => this.#read.clear());
     return stats;
   }
 }

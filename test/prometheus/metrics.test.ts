@@ -161,6 +161,14 @@ it('reads the stats when it is scraped, once for all metrics, and not before', a
   expect(await registry.getSingleMetricAsString('ssekify_replay_events')).toMatch(/^ssekify_replay_events 1$/m);
 });
 
+it('reads them anew when a test has taken back the fake microtasks of a scrape', async () => {
+  const { sse, scrape: read } = await collected();
+  vi.useFakeTimers({ toFake: ['queueMicrotask'] });
+  await read().finally(() => vi.useRealTimers());
+  sse.sendToAll('x');
+  expect((await read()).value('ssekify_replay_events')).toBe(1);
+});
+
 it('tells hubs on one registry apart by their labels, and takes each out by itself', async () => {
   const registry = new Registry();
   const [one, two] = [newHub(), newHub()];

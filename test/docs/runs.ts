@@ -10,6 +10,7 @@ import { OPERATIONS_RUNS } from './runs/operations.js';
 import { QUICK_START_RUNS } from './runs/quick-start.js';
 import { RECIPE_RUNS } from './runs/recipes.js';
 import { TASK_RUNS } from './runs/tasks.js';
+import { TESTING_RUNS } from './runs/testing.js';
 
 /**
  * How each code block of the documentation is run: what stands around it, and what has to come of it. A name is that of the
@@ -27,4 +28,5 @@ export const RUNS: Readonly<Record<string, Run>> = {
   ...TASK_RUNS,
   ...MIGRATION_RUNS,
   ...RECIPE_RUNS,
+  ...TESTING_RUNS,
 };

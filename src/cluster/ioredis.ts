@@ -81,8 +81,8 @@ const SUBSCRIBING = {
 /** A sentinel that does not answer is not waited for. */
 const BY_SENTINEL = { sentinelCommandTimeout: 2000 };
 
-/** Where keys lie is the channel's business, and so must be their prefix. */
-const BY_CLUSTER = { retryDelayOnFailover: 0, keyPrefix: '', enableAutoPipelining: false };
+/** Where keys lie is the channel's business, and so must be their prefix. A replica knows not yet what was written. */
+const BY_CLUSTER = { retryDelayOnFailover: 0, keyPrefix: '', enableAutoPipelining: false, scaleReads: 'master' };
 
 type Options = Record<string, unknown>;
 

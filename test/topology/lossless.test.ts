@@ -1,6 +1,7 @@
 import { Cluster } from 'ioredis';
 import { Cluster as Cluster5 } from 'ioredis5';
 import { describe, expect, it } from 'vitest';
+import { askUntil } from '../helpers/ask-until.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { startCluster } from '../helpers/cluster.js';
@@ -39,6 +40,31 @@ describe.skipIf(redis.skip)('lossless mode', { timeout: 110_000 }, () => {
     const owner = await cluster.ownerOf(COUNT);
     expect(await owner.direct.xlen(LOG)).toBeGreaterThanOrEqual(100);
     expect([...a.errors, ...b.errors, ...c.errors]).toEqual([]);
+  });
+
+  it('reads its log where it is written, also with a client that reads from replicas', async () => {
+    const cluster = await startCluster({ replicaOf: COUNT });
+    const owner = await cluster.ownerOf(COUNT);
+    const replica = cluster.nodes[3];
+    if (replica === undefined) throw new Error('no replica');
+    for (const { direct } of cluster.nodes) await askUntil(direct, ['CLUSTER', 'SLOTS'], replica.id);
+    const target = new Cluster([...cluster.addresses], { lazyConnect: true, scaleReads: 'slave' });
+    atEnd(() => target.disconnect());
+    const hub = await logHub(target, { log: { ringMaxBytes: 0 } });
+    const ann = await openStream(`${hub.url}/ann`);
+    await untilPlaced(ann);
+    for (const n of range(0, 5)) await hub.sse.publishToUser('ann', n);
+    await untilTold(ann, 5);
+    // From here on it hears nothing new.
+    await replica.direct.config('SET', 'masterauth', 'wrong');
+    await owner.direct.client('KILL', 'TYPE', 'replica');
+    await askUntil(replica.direct, ['INFO', 'replication'], 'master_link_status:down');
+    for (const n of range(5, 10)) await hub.sse.publishToUser('ann', n);
+    await untilTold(ann, 10);
+    const again = await openStream(`${hub.url}/ann`, { lastEventId: told(ann)[4]?.id ?? '' });
+    await untilTold(again, 5);
+    expect([dataOf(ann), dataOf(again)]).toEqual([range(0, 10), range(5, 10)]);
+    expect(hub.errors).toEqual([]);
   });
 
   it.each([

@@ -12,15 +12,17 @@ export class ChannelError extends Error {
   }
 }
 
-const NOT_SENT = /isn't writeable|isn't ready|client is offline|client is closed/i;
+/** ioredis gives a command up that a Cluster sends on and on, by what it was answered last. */
+const NOT_DONE =
+  /isn't writeable|isn't ready|client is offline|client is closed|Too many Cluster redirections\. Last error: ReplyError/i;
 
-/** What a client library's rejection of a publish means: an answer of Redis, a message never sent, or a lost answer. */
+/** What a client library's rejection of a publish means: an answer of Redis, a message never taken, or a lost answer. */
 export function channelError(cause: unknown): ChannelError {
   if (cause instanceof ChannelError) return cause;
   if (!(cause instanceof Error)) return new ChannelError(reasonOf(cause), 'unknown', cause);
   const answered =
     /^(ReplyError|SimpleError|BlobError|ErrorReply)$/.test(cause.constructor.name) || cause.name === 'ReplyError';
-  return new ChannelError(cause.message, answered || NOT_SENT.test(cause.message) ? 'refused' : 'unknown', cause);
+  return new ChannelError(cause.message, answered || NOT_DONE.test(cause.message) ? 'refused' : 'unknown', cause);
 }
 
 /** What an adapter's rejection of a publish says of the message. */

@@ -197,7 +197,10 @@ class IORedisLink implements ReplicatedLink {
 
   async wait(key: string, timeoutMs: number): Promise<number> {
     const node = isCluster(this.#client) ? await this.#nodeOf(this.#client, key) : this.#client;
-    return Number(await node.call('wait', '1', String(timeoutMs)));
+    const waiting = node.call('wait', '1', String(timeoutMs));
+    // While the slot moves it may have been written elsewhere: an owner that has the key no more refuses it.
+    if (node !== this.#client) await Promise.all([waiting, node.call('xrange', key, '+', '-')]);
+    return Number(await waiting);
   }
 
   subscribe(channel: string): Promise<unknown> {

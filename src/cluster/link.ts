@@ -30,6 +30,6 @@ export interface Link {
 
 /** A connection that can wait for replicas. */
 export interface ReplicatedLink extends Link {
-  /** Waits until a replica has what was written here, at the node of this key. @returns how many have it; 0 = none in time */
+  /** Waits until a replica has what was written here, at the node of this stream. @returns how many have it; 0 = none in time */
   wait(key: string, timeoutMs: number): Promise<number>;
 }

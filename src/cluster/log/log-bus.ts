@@ -138,8 +138,9 @@ export class LogBus implements Wakeable {
   async append({ before, after, key, counter }: Append): Promise<Appended> {
     const { log, count, once, counter: nameOf } = this.keys;
     const { maxEvents, windowMs } = this.#source.settings;
-    const { name = '', startAt = '', floor = 0, ttlMs = 0, expected = '' } = counter ?? {};
-    const keys = [log, count, once(key ?? ''), nameOf(name)];
+    const { startAt = '', floor = 0, ttlMs = 0, expected = '' } = counter ?? {};
+    // While a Cluster moves their slot it refuses what names both keys that are there and keys that are not.
+    const keys = [log, count, key === undefined ? count : once(key), counter ? nameOf(counter.name) : count];
     const [known, knownMs] = this.#tail.known;
     const limits = [known, knownMs, String(maxEvents), String(windowMs)];
     const numbering = [startAt, floor, ttlMs, expected ?? ''].map(String);

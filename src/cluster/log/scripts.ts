@@ -64,7 +64,8 @@ return {1,id,seq,n}`.trim();
 /**
  * Looks whether the log is still the one that was known, which is marked if it is not, and appends a tick if it is time, which
  * tells from which entry on there was nothing but ticks. That trims the log, too, which others may append to. The time of the
- * last tick says whether it is time, not only that it expires: a clock that steps back would keep it for as long.
+ * last tick says whether it is time, not that it expires: a clock that steps back would keep it for as long, and a Cluster that
+ * moves the slot would refuse a script of which one key is gone.
  * KEYS: log, count, tick. ARGV: known number, known ms, known number in that ms, ms between ticks ('' = an instance begins, which
  * says behind which entry, and is never taken away), '1' = mark it unless another has, behind what is known; most events and window in ms, when it is to be trimmed. Gives the id of the log's last entry.
  */
@@ -88,7 +89,7 @@ local t=call('TIME')
 local now=t[1]*1e3+math.floor(t[2]/1e3)
 local since=now-(tonumber(call('GET',KEYS[3])) or 0)
 if since>=0 and since<ARGV[4]+0 then return last[1] end
-call('SET',KEYS[3],text(now),'PX',ARGV[4])
+call('SET',KEYS[3],text(now),'EX',3600)
 local tick=last[2][1]=='tick'
 local id=call('XADD',log,'*','tick',tick and last[2][2] or last[1],'n',text(n))
 if tick then call('XDEL',log,last[1]) end

@@ -159,10 +159,10 @@ export class Tail {
 
   /** A write after the entries that a replica has is proof that it has the entries. */
   async #replicated(run: number): Promise<boolean> {
-    const { fence } = this.#keys;
+    const { fence, log } = this.#keys;
     while (run === this.#run) {
       await this.#link.call('set', fence, '1', 'PX', '60000');
-      const replicas = await this.#link.wait(fence, BLOCK_MS);
+      const replicas = await this.#link.wait(log, BLOCK_MS);
       if (replicas > 0) return run === this.#run;
       if (run === this.#run) this.#host.error(new Error('no replica has the end of the log, which waits for one'));
     }

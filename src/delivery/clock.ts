@@ -103,7 +103,7 @@ export class Clock {
     // A time may lie beyond what a timer can keep.
     const at = Math.min(dueAt, now + MAX_TIMER_MS);
     const delay = Math.min(Math.max(1, Math.ceil(at - now)), MAX_TIMER_MS);
-this.#setWith = setTimeout;
+    this.#setWith = setTimeout;
     const clear = clearTimeout;
     const timer = this.#setTimer(at, delay);
     // A hub that only waits for its next heartbeat must not keep the process alive; its sockets do that.

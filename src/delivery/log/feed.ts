@@ -1,4 +1,5 @@
 import { SSEKifyError } from '../../errors.js';
+import { nextTick } from '../../event-loop.js';
 import type { Counters } from '../../stats.js';
 import type { GapReason } from '../../types.js';
 import { encodeEvent, type Frame } from '../../wire/frame.js';
@@ -258,7 +259,7 @@ export class LogFeed implements History {
    * told where it stands behind all rooms that it joins in this tick, lest it come back without a part of them.
    */
   #moveOn(connection: Connection): void {
-    if (this.#moving.size === 0) process.nextTick(() => this.#sendCursors());
+    if (this.#moving.size === 0) nextTick(() => this.#sendCursors());
     this.#moving.add(connection);
   }
 

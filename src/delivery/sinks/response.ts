@@ -1,6 +1,7 @@
 import { type OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import { reasonOf, SSEKifyError, show } from '../../errors.js';
+import { setImmediate } from '../../event-loop.js';
 import type { HeaderChange, RequestHead } from '../../wire/head.js';
 
 /** The raw response of a Node server: HTTP/1.x or HTTP/2, plain or TLS, or what a framework extends it to. */

@@ -113,8 +113,10 @@ export class Hub implements BusHost {
       isHere: (userId) => this.registry.users.countOf(userId) > 0,
       keyed: this.#lossless !== undefined,
       roomFor: (userId, signal) => this.#delivery.roomIn(this.registry.users.get(userId), signal),
-      publish: (userId, data, event, key) =>
-        this.#settling(() => this.#publish(userScope(userId), data, { ...NO_WISH, event }, key)),
+      publish: (userId, data, event, key) => {
+        const wish = { ...NO_WISH, event, paced: data.phase === 'progress' };
+        return this.#settling(() => this.#publish(userScope(userId), data, wish, key));
+      },
     });
     this.#reception = new Reception(this.#delivery, this.#counters, settings);
     heartbeats.of(this.#readRegistration(undefined).settings);

@@ -21,6 +21,8 @@ export interface Outgoing {
   send: (over: () => boolean) => Promise<unknown>;
   /** What has to be done before it is sent, when it is its turn; what comes after it waits too. */
   before?: (() => Promise<unknown>) | undefined;
+  /** Its caller waits until it came back, too. */
+  paced?: boolean | undefined;
   /** What comes after it waits for its answer. */
   holdBack?: boolean;
   /** The event, when a message is just what was sent, so that nobody need read it. */

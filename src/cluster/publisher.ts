@@ -40,16 +40,15 @@ export class Publisher {
   publish(scope: Scope, data: unknown, wish: Wish): Promise<PublishResult> {
     const { atomic, stamper, kv } = this.#parts;
     const draft = stamper.draft(data, wish, (now) => stamper.newId(now));
-    const json = stamper.writesJson(wish);
-    if (!hasKey(draft)) return this.#whole(scope, draft.render(undefined), json);
+    if (!hasKey(draft)) return this.#whole(scope, draft.render(undefined), wish);
     if (atomic === undefined) {
-      if (kv !== undefined) return this.#fetched(scope, draft, json);
+      if (kv !== undefined) return this.#fetched(scope, draft, wish);
       const event = draft.render(draft.ticket.seq);
       this.#numbers.takeFromMemory(draft.ticket);
-      return this.#whole(scope, event, json);
+      return this.#whole(scope, event, wish);
     }
     const around = draft.around();
-    return around === undefined ? this.#predicted(scope, draft, json) : this.#atomic(scope, draft, around);
+    return around === undefined ? this.#predicted(scope, draft, wish) : this.#atomic(scope, draft, around, wish);
   }
 
   command(command: Command): Promise<PublishResult> {
@@ -64,13 +63,14 @@ export class Publisher {
   }
 
   /** An event whose text is known. */
-  #whole(scope: Scope, event: WireEvent, json: boolean): Promise<PublishResult> {
+  #whole(scope: Scope, event: WireEvent, wish: Wish): Promise<PublishResult> {
     const { bus, host } = this.#parts;
     const n = bus.nextNumber();
-    const message = this.#message(scope, event, n, json);
+    const message = this.#message(scope, event, n, wish);
     return bus.publish({
       n,
       scope,
+      paced: wish.paced,
       id: () => event.id,
       deliverHere: () => host.deliver(scope, event, false),
       send: () => this.#send(message),
@@ -79,7 +79,12 @@ export class Publisher {
   }
 
   /** The number is put between two pieces of text by Redis, which publishes in the same step. */
-  #atomic(scope: Scope, draft: NumberedDraft, around: { before: string; after: string }): Promise<PublishResult> {
+  #atomic(
+    scope: Scope,
+    draft: NumberedDraft,
+    around: { before: string; after: string },
+    { paced }: Wish,
+  ): Promise<PublishResult> {
     const { bus, host, instanceId, stamper } = this.#parts;
     const { ticket, id, event, retry } = draft;
     const n = bus.nextNumber();
@@ -91,6 +96,7 @@ export class Publisher {
     return bus.publish({
       n,
       scope,
+      paced,
       id: () => id,
       deliverHere: () => {
         seq ??= this.#numbers.takeFromMemory(ticket);
@@ -118,7 +124,7 @@ export class Publisher {
   }
 
   /** The text needs its number first: it is predicted, and Redis publishes only if the prediction holds. */
-  #predicted(scope: Scope, draft: NumberedDraft, json: boolean): Promise<PublishResult> {
+  #predicted(scope: Scope, draft: NumberedDraft, wish: Wish): Promise<PublishResult> {
     const { bus, host, stamper } = this.#parts;
     const { ticket } = draft;
     const n = bus.nextNumber();
@@ -136,6 +142,7 @@ export class Publisher {
     return bus.publish({
       n,
       scope,
+      paced: wish.paced,
       id: () => event.id,
       holdBack: true,
       deliverHere: () => {
@@ -148,7 +155,7 @@ export class Publisher {
         for (let tries = 1; tries <= MAX_PREDICTIONS && !over(); tries += 1) {
           fixed = true;
           // The number is in the text already, so none is put between the pieces.
-          const before = this.#message(scope, event, n, json);
+          const before = this.#message(scope, event, n, wish);
           const result = await this.#publishNumbered(draft, { floor: seq, expected: seq, before, after: '' });
           if (result.published) {
             taken = true;
@@ -163,7 +170,7 @@ export class Publisher {
   }
 
   /** The number is fetched first; events leave in call order all the same. */
-  #fetched(scope: Scope, draft: NumberedDraft, json: boolean): Promise<PublishResult> {
+  #fetched(scope: Scope, draft: NumberedDraft, wish: Wish): Promise<PublishResult> {
     const { bus, host, kv } = this.#parts;
     const { ticket, id, event: name, retry } = draft;
     const n = bus.nextNumber();
@@ -186,6 +193,7 @@ export class Publisher {
     return bus.publish({
       n,
       scope,
+      paced: wish.paced,
       id: () => (event === undefined ? id : event.id),
       before: async () => {
         if (kv === undefined || asked === undefined) return;
@@ -198,7 +206,7 @@ export class Publisher {
       },
       send: () => {
         const sent = known() ?? numbered(this.#numbers.takeFromMemory(ticket));
-        return this.#send(this.#message(scope, sent, n, json));
+        return this.#send(this.#message(scope, sent, n, wish));
       },
     });
   }
@@ -220,8 +228,9 @@ export class Publisher {
     return Promise.resolve(atomic(channel, { key, startAt: numbers.startAt, ttlMs, ...publish }));
   }
 
-  #message(scope: Scope, event: WireEvent, n: string, json: boolean): string {
-    const head = eventHead(scope, event, n, this.#parts.instanceId);
-    return `${head}${dataField(event.text, json || isWholeJson(event.text))}`;
+  #message(scope: Scope, event: WireEvent, n: string, wish: Wish): string {
+    const { instanceId, stamper } = this.#parts;
+    const head = eventHead(scope, event, n, instanceId);
+    return `${head}${dataField(event.text, stamper.writesJson(wish) || isWholeJson(event.text))}`;
   }
 }

@@ -64,14 +64,14 @@ export class UnderWay implements Wakeable {
   /**
    * The channel took it: its echo is awaited from now on.
    *
-   * @returns whether so many are on their way that its caller has to wait for the echo, too
+   * @returns whether its caller has to wait for the echo, too: it wants to, or so many are on their way
    */
   awaitEcho(publication: Publication): boolean {
     const { deadline } = publication;
     this.#awaitEcho(publication);
     const inTime = deadline >= publication.deadline;
     this.#wakeFor(publication);
-    return inTime && this.size > MAX_AHEAD;
+    return inTime && (publication.outgoing.paced === true || this.size > MAX_AHEAD);
   }
 
   cameBack(publication: Publication): void {

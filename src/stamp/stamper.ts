@@ -24,6 +24,8 @@ export interface Wish {
   id: string | undefined;
   retry: number | undefined;
   text: boolean;
+  /** Its caller goes at the pace of the clients here, which have it only when it came back from the channel. */
+  paced?: boolean;
 }
 
 /** What an event without options asks for. */

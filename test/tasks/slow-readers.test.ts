@@ -7,10 +7,11 @@ import { atEnd } from '../helpers/cleanup.js';
 import { openStream, readEvents, type StreamReader } from '../helpers/client.js';
 import { openHttp2, serveHttp2Hub } from '../helpers/http2.js';
 import { usedBytes } from '../helpers/memory.js';
+import { type MemoryAdapterOptions, MemoryBus } from '../helpers/memory-bus.js';
 import { wireResponses } from '../helpers/raw-client.js';
 import { startRedis } from '../helpers/redis.js';
 import { endWithTest, serveHub, type TestHub } from '../helpers/server.js';
-import { standsStill } from '../helpers/stall.js';
+import { standsStill, turn } from '../helpers/stall.js';
 
 const ITEM_BYTES = 10_000;
 /** More than the kernel and Node hold for a client that does not read. */
@@ -57,6 +58,14 @@ const sides: [string, () => Promise<Side>][] = [
       });
       if (response.body === null || handle === undefined) throw new Error('no stream');
       return { sse, client: readEvents(Readable.fromWeb(response.body as never), true), handle };
+    },
+  ],
+  [
+    'HTTP/1 in Pub/Sub mode',
+    async () => {
+      const served = await serveHub({ hub: { redis: (await startRedis()).url } });
+      await served.sse.ready();
+      return over(served, http1);
     },
   ],
   [
@@ -132,8 +141,12 @@ it('goes at the pace of the slowest of two tabs', async () => {
   expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0 });
 });
 
-it('takes items as large as the whole queue without dropping one', async () => {
-  const { sse, url } = await serveHub();
+it.each([
+  ['alone', async () => ({})],
+  ['in Pub/Sub mode', async () => ({ redis: (await startRedis()).url })],
+])('takes items as large as the whole queue without dropping one: %s', async (_, hub) => {
+  const { sse, url } = await serveHub({ hub: await hub() });
+  await sse.ready();
   const client = await openStream(`${url}/ann`, { paused: true });
   const count = 150;
   const piped = sse.task('ann', { requestId: 'r1' }).pipe(Array.from({ length: count }, () => 'x'.repeat(270_000)));
@@ -142,6 +155,29 @@ it('takes items as large as the whole queue without dropping one', async () => {
   await client.received(count + 1);
   expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0 });
 });
+
+it.each<[string, MemoryAdapterOptions]>([
+  ['without numbers', {}],
+  ['with numbers', { counters: 'kv' }],
+])(
+  'goes on behind a piece that the channel took when it came back, since only then a client has it: %s',
+  async (_, options) => {
+    const bus = new MemoryBus();
+    const adapter = bus.adapter(options);
+    const { sse } = await serveHub({ hub: { redis: adapter } });
+    sse.on('error', () => {});
+    await sse.ready();
+    adapter.delays = true;
+    const piped = sse.task('ann', { requestId: 'r1' }).pipe(['a', 'b', 'c']);
+    for (let pieces = 1; pieces <= 3; pieces += 1) {
+      for (let turns = 0; turns < 5; turns += 1) await turn();
+      expect(bus.messages).toHaveLength(pieces);
+      adapter.arrive();
+    }
+    await piped;
+    expect(bus.messages).toHaveLength(4);
+  },
+);
 
 /** Takes a kilobyte a second out of its socket, until it is told to hurry. */
 function openSlowly(url: URL) {

@@ -100,8 +100,14 @@ export class Work implements Task {
   async #pipe(items: Items, options: ProgressOptions | undefined): Promise<void> {
     checkItems(items);
     const type = typeOf(options);
+    // While the iterable was waited for, other tasks of the user may have put their connections behind.
+    const untilRoom = () => this.#port.roomFor(this.userId, this.signal);
     try {
-      await pump(items, this.signal, (item) => this.#progress(item, type));
+      await pump(items, this.signal, async (item) => {
+        await untilRoom();
+        await this.#progress(item, type);
+      });
+      await untilRoom();
     } catch (cause) {
       // What ends the task while an item is on its way is no failure of the iterable.
       return this.error(cause);

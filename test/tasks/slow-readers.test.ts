@@ -11,7 +11,7 @@ import { type MemoryAdapterOptions, MemoryBus } from '../helpers/memory-bus.js';
 import { wireResponses } from '../helpers/raw-client.js';
 import { startRedis } from '../helpers/redis.js';
 import { endWithTest, serveHub, type TestHub } from '../helpers/server.js';
-import { standsStill, turn } from '../helpers/stall.js';
+import { STALL_HUB, stall, standsStill, turn } from '../helpers/stall.js';
 
 const ITEM_BYTES = 10_000;
 /** More than the kernel and Node hold for a client that does not read. */
@@ -226,4 +226,18 @@ it.each(ways)('holds 10 MB back from a reader of 1 KB a second, who stays and ge
   };
   await expect.poll(() => numbers().length, { timeout: 10_000 }).toBe(1000);
   expect(numbers()).toEqual(Array.from({ length: 1000 }, (_, n) => n));
+});
+
+it('drops nothing of many tasks whose pieces and ends come while their user is behind', async () => {
+  const { sse, url } = await serveHub({ hub: { ...STALL_HUB, connection: { maxQueueItems: 5 } } });
+  const client = await openStream(`${url}/ann`, { paused: true });
+  await stall(sse, 'ann');
+  const tasks = Array.from({ length: 20 }, (_, n) => sse.task('ann', { requestId: `r${n}` }));
+  const piped = tasks.map((task, n) => task.pipe(n < 10 ? ['a piece'] : []));
+  await turn();
+  client.resume();
+  await Promise.all(piped);
+  const ends = () => client.events.filter(({ data }) => data.includes('"done"')).length;
+  await expect.poll(ends).toBe(20);
+  expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0 });
 });

@@ -39,7 +39,9 @@ export class Work implements Task {
   readonly #over = new AbortController();
   readonly #onEnd: (work: Work) => void;
   readonly #key: string | undefined;
-  #events = 0;
+  #pieces = 0;
+  /** The piece before, which failed: sent again, it is the same one. */
+  #failed: { payload: unknown; place: number } | undefined;
   #ended = false;
   #ending: Promise<void> | undefined;
 
@@ -117,8 +119,22 @@ export class Work implements Task {
 
   async #progress(payload: unknown, type: string | undefined): Promise<void> {
     if (this.#ended) throw new SSEKifyError('TASK_ENDED', `the task ${this.requestId} is over; it takes no more.`);
-    await this.#publish('progress', type, payload, undefined);
+    await this.#publishPiece(type, payload);
     await this.#port.roomFor(this.userId, this.signal);
+  }
+
+  async #publishPiece(type: string | undefined, payload: unknown): Promise<void> {
+    const failed = this.#failed;
+    const isAgain = failed !== undefined && Object.is(failed.payload, payload);
+    const place = isAgain ? failed.place : this.#pieces;
+    this.#failed = undefined;
+    if (!isAgain) this.#pieces += 1;
+    try {
+      await this.#publish('progress', type, payload, undefined, place);
+    } catch (error) {
+      this.#failed = { payload, place };
+      throw error;
+    }
   }
 
   #end(last: Pick<TaskEvent, 'phase' | 'payload' | 'error'>): Promise<void> {
@@ -139,24 +155,30 @@ export class Work implements Task {
 
   async #publishEnd({ phase, payload, error }: Pick<TaskEvent, 'phase' | 'payload' | 'error'>): Promise<void> {
     try {
-      await this.#publish(phase, undefined, payload, error);
+      await this.#publish(phase, undefined, payload, error, 'end');
     } catch (cause) {
       if (!refusesData(cause)) throw cause;
       // The client must not wait for an end that could not be told.
-      await this.#publish('error', undefined, undefined, phase === 'done' ? failureOf(cause) : { message: NO_REASON });
+      const failure = phase === 'done' ? failureOf(cause) : { message: NO_REASON };
+      await this.#publish('error', undefined, undefined, failure, 'end');
       if (phase === 'done') throw cause;
     }
   }
 
-  #publish(phase: TaskPhase, type: string | undefined, payload: unknown, error: TaskEvent['error']): Promise<unknown> {
+  #publish(
+    phase: TaskPhase,
+    type: string | undefined,
+    payload: unknown,
+    error: TaskEvent['error'],
+    place: number | 'end',
+  ): Promise<unknown> {
     const { requestId, event } = this.#settings;
     const data: TaskEvent = { requestId, phase, event: phase };
     if (type !== undefined) data.type = type;
     if (payload !== undefined) data.payload = payload;
     if (error !== undefined) data.error = error;
     // The end has a name of its own, so that a task has one end whoever resumes it.
-    const key = this.#key && `${this.#key} ${phase === 'progress' ? this.#events : 'end'}`;
-    this.#events += 1;
+    const key = this.#key && `${this.#key} ${place}`;
     return this.#port.publish(this.userId, data, event, key);
   }
 }

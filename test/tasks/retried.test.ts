@@ -1,0 +1,43 @@
+import { Redis } from 'ioredis';
+import { expect, it } from 'vitest';
+import type { Task } from '../../src/index.js';
+import { atEnd } from '../helpers/cleanup.js';
+import { openStream } from '../helpers/client.js';
+import { logHubs } from '../helpers/log.js';
+import { startRedis } from '../helpers/redis.js';
+
+/** Sends it again until the log takes it. */
+async function insist(task: Task, payload: unknown, failed: () => unknown): Promise<void> {
+  try {
+    await task.progress(payload);
+  } catch {
+    await failed();
+    await insist(task, payload, failed);
+  }
+}
+
+it('shows each piece once of a task that goes on elsewhere after a piece was sent again', async () => {
+  const redis = await startRedis();
+  const admin = new Redis(redis.url);
+  atEnd(() => admin.disconnect());
+  const [first, second] = await logHubs(2, redis);
+  if (first === undefined || second === undefined) throw new Error('no hubs');
+  first.sse.on('error', () => {});
+  const client = await openStream(`${second.url}/ann`);
+  const task = first.sse.task('ann', { requestId: 'r1' });
+  const writable = (replicas: number) => admin.config('SET', 'min-replicas-to-write', replicas);
+  await task.progress(0);
+  await writable(1);
+  let failures = 0;
+  await insist(task, 1, () => {
+    failures += 1;
+    return failures === 2 ? writable(0) : undefined;
+  });
+  await task.progress(2);
+  await second.sse.task('ann', { requestId: 'r1' }).pipe([0, 1, 2, 3, 4]);
+  await client.until(({ raw }) => raw.includes('"phase":"done"'));
+  const pieces = client.events
+    .filter(({ data }) => data.includes('"progress"'))
+    .map(({ data }) => JSON.parse(data).payload);
+  expect(pieces).toEqual([0, 1, 2, 3, 4]);
+});

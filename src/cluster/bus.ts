@@ -58,6 +58,8 @@ export class Bus {
   readonly #parts: BusParts;
   readonly #reader: EnvelopeReader;
   readonly #recent: Recent;
+  /** What was delivered here before the channel brought it, if it ever did. */
+  readonly #early: Recent;
   /** What messages of this instance's own publishes begin with. */
   readonly #ownBeginning: Uint8Array;
   readonly #lane = new Lane();
@@ -78,6 +80,7 @@ export class Bus {
     this.#reader = new EnvelopeReader(parts.maxPayloadBytes, parts.numberField);
     this.#outage = new Outage('channel', (error) => parts.host.error(error));
     this.#recent = new Recent(() => parts.clock.now());
+    this.#early = new Recent(() => parts.clock.now());
     this.#underWay = new UnderWay(parts.clock, {
       unanswered: (publication) => this.#onUnanswered(publication),
       echoMissed: (publication) => this.#missEcho(publication),
@@ -234,6 +237,12 @@ export class Bus {
     if (this.#recent.has(n, scope, publication.id)) return;
     this.#counters.fallbacks += 1;
     this.#deliverHere(publication);
+    this.#early.add(n, scope, publication.id);
+    this.#tear(scope);
+  }
+
+  /** An event stands in another order than the channel's. */
+  #tear(scope: HeldScope | undefined): void {
     // A command has no place in the order of events, and without a subscription all is in doubt already.
     if (scope !== undefined && this.#standing.state === 'up') this.#parts.host.tear(false);
   }
@@ -322,6 +331,8 @@ export class Bus {
     const id = 'event' in received ? received.event.id : undefined;
     if (this.#recent.seen(n, scope, id)) {
       this.#counters.duplicates += 1;
+      // Its place in the channel's order is here: who was elsewhere, and stands between the two, has not had it.
+      if (this.#early.has(n, scope, id)) this.#tear(scope);
     } else {
       const delivered =
         'event' in received ? host.deliver(received.scope, received.event, true) : host.obey(received.command);

@@ -55,6 +55,44 @@ it('gives a client that comes back after a lost echo a gap, and one without sile
   expect((await later.received(1))[0]?.data).toBe('3');
 });
 
+it('gives a client a gap that stands where the others have yet to get what was delivered here before', async () => {
+  const bus = new MemoryBus();
+  const [a, b] = [await instance(bus), await instance(bus)];
+  a.adapter.refusal = new Error('refused');
+  await a.sse.publishToUser('ann', 1, { id: 'early' }).catch(() => undefined);
+  a.adapter.refusal = undefined;
+  await b.sse.publishToUser('ann', 2, { id: 'between' });
+  await a.ann.received(2);
+  await b.ann.received(1);
+  await a.sse.publishToUser('ann', 1, { id: 'early' });
+  await b.ann.received(2);
+  expect([a.said(), b.said()]).toEqual([
+    ['1', '2'],
+    ['2', '1'],
+  ]);
+  const back = await openStream(`${a.url}/ann`, { lastEventId: 'between' });
+  a.sse.sendToUser('ann', 3);
+  await back.until(({ events }) => events.some(({ data }) => data === '3'));
+  expect(back.events[0]?.event).toBe('server:gap');
+  expect(JSON.parse(back.events[0]?.data ?? '')).toEqual({ lastEventId: 'between', reason: 'evicted' });
+});
+
+it('keeps the history in doubt while the subscription is lost, whatever still arrives of before', async () => {
+  const bus = new MemoryBus();
+  const a = await instance(bus);
+  await a.sse.publishToUser('ann', 0, { id: 'before' });
+  await a.ann.received(1);
+  a.adapter.delays = true;
+  await a.sse.publishToUser('ann', 1, { id: 'late' });
+  a.adapter.tell('down');
+  await a.ann.received(2);
+  a.adapter.arrive();
+  expect(a.sse.stats().bus).toMatchObject({ state: 'down', fallbacks: 1, duplicates: 1 });
+  const back = await openStream(`${a.url}/ann`, { lastEventId: 'late' });
+  const gap = await back.event('server:gap');
+  expect(JSON.parse(gap.data)).toEqual({ lastEventId: 'late', reason: 'evicted' });
+});
+
 it('gives a client a gap that stood here before the first subscription did, since others may have published', async () => {
   const bus = new MemoryBus();
   const b = await instance(bus);

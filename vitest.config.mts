@@ -49,7 +49,7 @@ export default defineConfig({
           // Assertions about types, checked by the compiler; what else it finds is for `npm run typecheck` to tell.
           typecheck: { enabled: true, include: ['test/package/**/*.test-d.ts'], ignoreSourceErrors: true },
           globalSetup: ['test/helpers/build.ts'],
-          maxWorkers: 2,
+          maxWorkers: 3,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 2 },

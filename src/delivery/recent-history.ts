@@ -67,7 +67,7 @@ export class RecentHistory implements History {
   }
 
   enter(connection: Connection, lastEventId: string | undefined): GapReason | undefined {
-    if (lastEventId === undefined || lastEventId === '') return undefined;
+    if (lastEventId === undefined) return undefined;
     const rooms = [...(connection.rooms ?? [])];
     const scopes = [EVERYONE, userScope(connection.userId), ...rooms.map(roomScope)];
     const known = this.#positionOf(lastEventId, scopes);

@@ -39,7 +39,8 @@ export class Reception {
     const delivery = this.#delivery;
     // A heartbeat that cannot be encoded is an error here, and not when it is first due.
     delivery.heartbeat(settings);
-    const lastEventId = registration.lastEventId ?? exchange.lastEventId;
+    // An empty option is no position, whatever the request says.
+    const lastEventId = (registration.lastEventId ?? exchange.lastEventId) || undefined;
     const { maxConnections, maxConnectionsPerUser } = this.#limits;
     const rules = { registry: delivery.registry, draining: delivery.draining, maxConnections, maxConnectionsPerUser };
     const refused = admit(userId, exchange, registration, rules);

@@ -69,7 +69,7 @@ it('takes the option 0 as the id 0, and an empty one as no position whatever the
   expect((await zero.handle(0)).lastEventId).toBe('0');
   const none = await serveHub({ register: { lastEventId: '' } });
   const client = await openStream(`${none.url}/ann`, { lastEventId: 'header' });
-  await none.handle(0);
+  expect((await none.handle(0)).lastEventId).toBeUndefined();
   none.sse.sendToUser('ann', 'first', { text: true });
   expect((await client.received(1))[0]?.data).toBe('first');
 });

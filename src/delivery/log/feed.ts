@@ -154,11 +154,10 @@ export class LogFeed implements History {
   }
 
   enter(connection: Connection, lastEventId: string | undefined): undefined {
-    const resumes = lastEventId !== undefined && lastEventId !== '';
+    const resumes = lastEventId !== undefined;
     if (resumes) connection.position = OLDER;
     if (resumes || !this.#warm) {
-      const start = { lastEventId: resumes ? lastEventId : undefined };
-      this.#follow(connection, new LogBacklog(this, connection, start));
+      this.#follow(connection, new LogBacklog(this, connection, { lastEventId }));
       return;
     }
     // A client that has nothing is live at once: the ring may not hold the next event until it is written to.

@@ -207,7 +207,7 @@ export class Bus {
     publication.fail(
       new SSEKifyError(
         outcome === 'refused' ? 'PUBLISH_REFUSED' : 'PUBLISH_UNANSWERED',
-        `a publish ${what} (${messageOf(cause)}); ${delivered} connections here got it. Retry it with its id.`,
+        `a publish ${what} (${messageOf(cause)}); ${delivered} connections here got it. Retry it${id === undefined ? '' : ' with its id'}.`,
         { cause, id, outcome, delivered },
       ),
     );

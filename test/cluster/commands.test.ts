@@ -102,7 +102,10 @@ it('obeys here when the channel refuses, once, and calls no history into questio
   adapter.refusal = new Error('no');
   await expect(sse.publishJoin('ann', 'r')).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', delivered: 1 });
   expect(sse.getRooms()).toEqual(['r']);
-  await expect(sse.publishClose('ann', { reason: 'x' })).rejects.toMatchObject({ code: 'PUBLISH_REFUSED' });
+  await expect(sse.publishClose('ann', { reason: 'x' })).rejects.toMatchObject({
+    code: 'PUBLISH_REFUSED',
+    message: expect.stringMatching(/ got it\. Retry it\.$/), // a command has no id
+  });
   await client.over;
   const back = await openStream(`${url}/ann`, { lastEventId: String(id) });
   sse.sendToUser('ann', 2);

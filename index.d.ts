@@ -309,7 +309,7 @@ declare const eventMap: unique symbol;
 type EventMapOf<Events extends object> = {
   [Each in keyof Events as string extends Each ? never : Each]: Events[Each];
 };
-/** What can be said about one event. */
+/** Options of one send. */
 interface SendOptions<Name extends string = string> {
   /**
    * The event's name, which a browser hears with `addEventListener(name, …)`. Without one it is a `message`. No CR, LF
@@ -319,7 +319,7 @@ interface SendOptions<Name extends string = string> {
   /**
    * The event's id, for replay. Default: an automatic one. A finite number is taken as its decimal text, and `''`
    * resets the client's last id, as the HTML standard says. At most 1024 UTF-8 bytes, no control characters, no
-   * white space at its edges.
+   * white space at its edges. Refused in lossless mode, where the log gives the ids.
    */
   id?: string | number | undefined;
   /** Tells the client how long to wait before it reconnects, in milliseconds; an integer from 0 to 2^31-1. */
@@ -327,7 +327,7 @@ interface SendOptions<Name extends string = string> {
   /** Send `data`, which must then be a string, as it is and not as JSON. Default `false`. */
   text?: boolean | undefined;
 }
-/** What can be said about one published event. */
+/** Options of one publish. */
 interface PublishOptions<Name extends string = string> extends SendOptions<Name> {
   /**
    * In lossless mode: makes a retry safe. Of all publishes with the same key within `windowMs` the first is appended, and
@@ -346,7 +346,7 @@ interface KeepAliveEvent {
   /** The event's data; serialized once. */
   data: unknown;
 }
-/** What holds for one connection; the same set, as `connection`, gives a hub's defaults. */
+/** Options of connections; the hub option `connection` sets their defaults. */
 interface ConnectionOptions {
   /** Rooms to join at once. Duplicates are ignored. Default none. */
   rooms?: readonly RoomName[] | undefined;
@@ -373,7 +373,8 @@ interface ConnectionOptions {
   maxQueueBytes?: number | undefined;
   /**
    * What happens over a queue limit: `'oldest'` drops queued frames from the front, `'newest'` refuses the new frame,
-   * `'disconnect'` closes the connection so that the client comes back and is replayed to.
+   * `'disconnect'` closes the connection so that the client comes back and is replayed to. Lossless mode drops nothing that was
+   * published: there only `'disconnect'` counts.
    * @defaultValue 'oldest'
    */
   dropPolicy?: DropPolicy | undefined;
@@ -395,8 +396,8 @@ interface RegisterOptions extends ConnectionOptions {
 /** Options of one `respond` call. */
 interface RespondOptions<Events extends object = UntypedEvents> extends RegisterOptions {
   /**
-   * Is given the connection, before `respond` returns; of one that was refused an inert one. What it throws ends the
-   * connection, and `respond` throws it.
+   * Called with the connection before `respond` returns; with an inert one when it was refused. If it throws, the connection
+   * ends, and `respond` throws the same.
    */
   connected?: ((handle: RegisteredConnectionHandle<Events>) => void) | undefined;
 }
@@ -868,7 +869,7 @@ interface SSEKifyOptions {
    * @defaultValue 20
    */
   recentBufferSize?: number | undefined;
-  /** How rooms are kept: one set for all, or a function that is asked for each by its name. Default: as users are. */
+  /** History and life of rooms: one set for all, or a function that gives the set of each by its name. Default: as users'. */
   roomOptions?: RoomOptions | ((room: string) => RoomOptions | undefined) | undefined;
   /**
    * Milliseconds after its last event when a user's or room's buffer is dropped; `0` = never.
@@ -914,7 +915,7 @@ interface SSEKifyOptions {
    */
   gapEvent?: string | false | undefined;
 }
-/** How a room is kept. */
+/** How much history a room keeps, and when an empty one is removed. */
 interface RoomOptions {
   /** Events kept of the room for replay; `0` keeps none. Default: `recentBufferSize`. Not in lossless mode. */
   historySize?: number | undefined;
@@ -925,19 +926,19 @@ interface RoomOptions {
   emptyTimeoutMs?: number | undefined;
 }
 
-/** Where a task is. */
+/** What an event of a task tells: a piece, or its end. */
 type TaskPhase = 'progress' | 'done' | 'error';
 /** The data of each event of a task. */
 interface TaskEvent<Payload = unknown> {
-  /** Which task it is of. */
+  /** The task's. */
   requestId: string;
   phase: TaskPhase;
   /** The phase again, by which the `vsse` browser client lets go of its listener. */
   event: TaskPhase;
-  /** What kind of payload it is; whatever the caller said. */
+  /** What kind of payload it is, as given to `progress` or `pipe`. */
   type?: string | undefined;
   payload?: Payload | undefined;
-  /** Why it failed; of the phase `'error'`. */
+  /** Why the task failed; present in the phase `'error'`. */
   error?: TaskFailure | undefined;
 }
 /** What a client is told of a failure: never a stack. */
@@ -948,8 +949,8 @@ interface TaskFailure {
 /** Options of `sse.task`. */
 interface TaskOptions {
   /**
-   * By which the client knows what belongs together; also the key of the events' sequence numbers. A non-empty string. A task
-   * that is begun with it again is the same one: in lossless mode what it repeats is sent once.
+   * Tells the client which events belong together, and is the key of their sequence numbers. A non-empty string. A task begun
+   * again with the same one is the same task: in lossless mode what it repeats is sent once.
    */
   requestId: string;
   /**
@@ -958,26 +959,26 @@ interface TaskOptions {
    */
   event?: string | undefined;
   /**
-   * What happens to the producer when the user is gone: `'stop'` ends the task with an error (code `'GONE'`), `'detach'` lets it
-   * go on, and wait for nobody. Default: `'stop'` on an instance that is alone, `'detach'` with `redis`, where the user may
+   * What happens when the user is gone: `'stop'` ends the task with an error (code `'GONE'`), `'detach'` lets it go on without
+   * waiting for anybody. Default: `'stop'` on an instance that is alone, `'detach'` with `redis`, where the user may
    * have moved to another instance.
    */
   whenGone?: 'stop' | 'detach' | undefined;
   /**
-   * Milliseconds after a user's last connection on this instance ended when the user counts as gone; an EventSource comes back
-   * within seconds. `0` = at once. A user who has not been here since the task began is not gone: what is sent waits for replay.
+   * A user counts as gone this many milliseconds after their last connection on this instance ended; an EventSource comes back
+   * within seconds. `0` = at once. A user who was never here while the task ran is not gone: what is sent waits for replay.
    * @defaultValue 10000
    */
   goneAfterMs?: number | undefined;
 }
-/** What can be said about one payload. */
+/** Options of `progress` and `pipe`. */
 interface ProgressOptions {
   /** What kind of payload it is, as `type` in the data; a non-empty string. */
   type?: string | undefined;
 }
 /**
  * A piece of work whose output goes to one user, event by event: any number of `progress`, then one `done` or one `error`.
- * What its methods reject with may be left unawaited: it does not end the process.
+ * A rejection of its methods that nobody awaits does not end the process.
  */
 interface Task {
   readonly requestId: string;
@@ -1040,14 +1041,14 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
    * from then on. Call it once per response; do not write to the response yourself.
    *
    * @param res - the raw Node response of HTTP/1.x or HTTP/2 (Koa: `ctx.res`, Fastify: `reply.raw`)
-   * @returns the connection; when it was refused (the response is answered then) an inert one, with `refused` saying why
+   * @returns the connection's handle. A refused connection has been answered, and its handle does nothing: `refused` says why
    * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_RESPONSE`, `INVALID_OPTION`, `INVALID_ROOM`, `INVALID_HEADER`,
    * `INVALID_ID`, `NOT_SERIALIZABLE` or `PAYLOAD_TOO_LARGE` (of a `keepAliveEvent`), before anything is sent
    */
   registerConnection(userId: UserId, res: NodeResponse, options?: RegisterOptions): RegisteredConnectionHandle<Events>;
   /**
-   * The same for servers that take a Fetch `Request` and give a `Response` (Hono, Next, Remix, Bun, Deno): makes a response
-   * whose body is a stream of this user. The client has left when the request's signal aborts or the body is cancelled.
+   * Does what `registerConnection` does for servers that take a Fetch `Request` and give a `Response` (Hono, Next, Remix, Bun,
+   * Deno): makes a response whose body is a stream of this user. The client has left when the request's signal aborts or the body is cancelled.
    *
    * @param request - the Fetch request (Hono: `c.req.raw`)
    * @returns the response to give back, also of a connection that was refused
@@ -1060,7 +1061,7 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
    */
   respond(request: Request, userId: UserId, options?: RespondOptions<Events>): Response;
   /**
-   * Sends to a user's connections on this instance.
+   * Sends to a user's connections on this instance, at once, and keeps the event for replay (in lossless mode it does not).
    *
    * @returns how many connections accepted it; 0 also when the data was refused, which `'error'` tells
    * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_EVENT`, `INVALID_ID`, `INVALID_RETRY`, `INVALID_TEXT`,
@@ -1072,7 +1073,7 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
     options?: SendOptions<Name>,
   ): number;
   /**
-   * Sends to every connection of this instance.
+   * Sends to every connection of this instance; as {@link SSEKify.sendToUser}.
    *
    * @returns how many connections accepted it; 0 also when the data was refused, which `'error'` tells
    * @throws {@link SSEKifyError} as {@link SSEKify.sendToUser}
@@ -1082,7 +1083,7 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
     options?: SendOptions<Name>,
   ): number;
   /**
-   * Sends to the connections of this instance that are in a room.
+   * Sends to the connections of this instance that are in a room; as {@link SSEKify.sendToUser}.
    *
    * @returns how many connections accepted it; 0 also when the data was refused, which `'error'` tells
    * @throws {@link SSEKifyError} `INVALID_ROOM`, and as {@link SSEKify.sendToUser}
@@ -1101,13 +1102,21 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
    * @returns the event's id, once the channel took it
    * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_EVENT`, `INVALID_ID`, `INVALID_RETRY`, `INVALID_TEXT`,
    * `INVALID_OPTION`, `REQUEST_ID_REQUIRED`, `NOT_SERIALIZABLE`, `PAYLOAD_TOO_LARGE`, `STAMP_FAILED`, `SHUTDOWN`;
-   * `PUBLISH_REFUSED` and `PUBLISH_UNANSWERED` with `id`, `outcome` and `delivered`: a retry with that `id` is safe
+   * `PUBLISH_REFUSED` and `PUBLISH_UNANSWERED` with `id`, `outcome` and `delivered`: a retry with that `id` is safe (in lossless
+   * mode, one with the same `key`)
+   *
+   * @example
+   * ```ts
+   * await sse.publish({ text: 'for all' });
+   * await sse.publish({ text: 'for Ann' }, 'ann', { event: 'notice' });
+   * ```
    */
   publish<Name extends EventName<Events> = 'message'>(
     data: EventData<Events, Name>,
     userId?: undefined,
     options?: PublishOptions<Name>,
   ): Promise<PublishResult>;
+  /** Sends to a user on every instance of the channel, and fails as a broadcast does. */
   publish<Name extends EventName<Events> = 'message'>(
     data: EventData<Events, Name>,
     userId: UserId,
@@ -1154,8 +1163,8 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
   /** Takes all connections of a user, on every instance, out of a room; fails as {@link SSEKify.publishToRoom}. */
   publishLeave(userId: UserId, room: RoomName): Promise<void>;
   /**
-   * Resolves when the subscription to the channel stands, so that events of other instances arrive, and a connection to
-   * publish on is there; at once when this instance is alone.
+   * Resolves when this instance is subscribed to the channel, so that events of others arrive, and can publish; waits for as long
+   * as that takes. Resolves at once without `redis`.
    * @throws {@link SSEKifyError} `SHUTDOWN`
    */
   ready(): Promise<void>;
@@ -1166,17 +1175,25 @@ declare class SSEKify<Events extends object = UntypedEvents> extends EventEmitte
    */
   close(...user: [] | [userId: UserId]): number;
   /**
-   * Empties a user's replay buffer, or without an argument all buffers. Clients that come back from before get a gap.
-   * @throws {@link SSEKifyError} `INVALID_USER_ID`, also for an `undefined` given by mistake
+   * Empties a user's replay buffer, or without an argument all buffers. A client that comes back with an older position gets a gap.
+   * @throws {@link SSEKifyError} `INVALID_USER_ID`, also for an `undefined` given by mistake; `UNSUPPORTED` in lossless mode
    */
   clearRecent(...user: [] | [userId: UserId]): void;
-  /** Lets no more connections in; clients that try are told when to come back, and reach another instance then. */
+  /** Refuses new connections from now on; an EventSource comes back later by itself, and may reach another instance. */
   stopAccepting(): void;
   /**
    * Ends everything: announces it, ends the connections evenly over the first half of `graceMs`, each with its own
    * `retry:`, and cuts off after `graceMs` those that do not read. Calling it again gives the same promise.
-   * @returns when all have left
-   * @throws {@link SSEKifyError} `INVALID_OPTION`, `INVALID_EVENT`
+   * @returns a promise that resolves when all have left
+   * @throws {@link SSEKifyError} `INVALID_OPTION`, `INVALID_EVENT`: at once, not by the promise
+   *
+   * @example
+   * ```ts
+   * process.once('SIGTERM', async () => {
+   *   server.close();
+   *   await sse.shutdown();
+   * });
+   * ```
    */
   shutdown(options?: ShutdownOptions): Promise<void>;
   /** What this instance holds and has counted. */

@@ -57,7 +57,7 @@ export interface SSEKifyOptions {
    * @defaultValue 20
    */
   recentBufferSize?: number | undefined;
-  /** How rooms are kept: one set for all, or a function that is asked for each by its name. Default: as users are. */
+  /** History and life of rooms: one set for all, or a function that gives the set of each by its name. Default: as users'. */
   roomOptions?: RoomOptions | ((room: string) => RoomOptions | undefined) | undefined;
   /**
    * Milliseconds after its last event when a user's or room's buffer is dropped; `0` = never.
@@ -104,7 +104,7 @@ export interface SSEKifyOptions {
   gapEvent?: string | false | undefined;
 }
 
-/** How a room is kept. */
+/** How much history a room keeps, and when an empty one is removed. */
 export interface RoomOptions {
   /** Events kept of the room for replay; `0` keeps none. Default: `recentBufferSize`. Not in lossless mode. */
   historySize?: number | undefined;

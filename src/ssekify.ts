@@ -70,7 +70,7 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
    * from then on. Call it once per response; do not write to the response yourself.
    *
    * @param res - the raw Node response of HTTP/1.x or HTTP/2 (Koa: `ctx.res`, Fastify: `reply.raw`)
-   * @returns the connection; when it was refused (the response is answered then) an inert one, with `refused` saying why
+   * @returns the connection's handle. A refused connection has been answered, and its handle does nothing: `refused` says why
    * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_RESPONSE`, `INVALID_OPTION`, `INVALID_ROOM`, `INVALID_HEADER`,
    * `INVALID_ID`, `NOT_SERIALIZABLE` or `PAYLOAD_TOO_LARGE` (of a `keepAliveEvent`), before anything is sent
    */
@@ -79,8 +79,8 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
   }
 
   /**
-   * The same for servers that take a Fetch `Request` and give a `Response` (Hono, Next, Remix, Bun, Deno): makes a response
-   * whose body is a stream of this user. The client has left when the request's signal aborts or the body is cancelled.
+   * Does what `registerConnection` does for servers that take a Fetch `Request` and give a `Response` (Hono, Next, Remix, Bun,
+   * Deno): makes a response whose body is a stream of this user. The client has left when the request's signal aborts or the body is cancelled.
    *
    * @param request - the Fetch request (Hono: `c.req.raw`)
    * @returns the response to give back, also of a connection that was refused
@@ -96,7 +96,7 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
   }
 
   /**
-   * Sends to a user's connections on this instance.
+   * Sends to a user's connections on this instance, at once, and keeps the event for replay (in lossless mode it does not).
    *
    * @returns how many connections accepted it; 0 also when the data was refused, which `'error'` tells
    * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_EVENT`, `INVALID_ID`, `INVALID_RETRY`, `INVALID_TEXT`,
@@ -111,7 +111,7 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
   }
 
   /**
-   * Sends to every connection of this instance.
+   * Sends to every connection of this instance; as {@link SSEKify.sendToUser}.
    *
    * @returns how many connections accepted it; 0 also when the data was refused, which `'error'` tells
    * @throws {@link SSEKifyError} as {@link SSEKify.sendToUser}
@@ -124,7 +124,7 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
   }
 
   /**
-   * Sends to the connections of this instance that are in a room.
+   * Sends to the connections of this instance that are in a room; as {@link SSEKify.sendToUser}.
    *
    * @returns how many connections accepted it; 0 also when the data was refused, which `'error'` tells
    * @throws {@link SSEKifyError} `INVALID_ROOM`, and as {@link SSEKify.sendToUser}
@@ -146,13 +146,21 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
    * @returns the event's id, once the channel took it
    * @throws {@link SSEKifyError} `INVALID_USER_ID`, `INVALID_EVENT`, `INVALID_ID`, `INVALID_RETRY`, `INVALID_TEXT`,
    * `INVALID_OPTION`, `REQUEST_ID_REQUIRED`, `NOT_SERIALIZABLE`, `PAYLOAD_TOO_LARGE`, `STAMP_FAILED`, `SHUTDOWN`;
-   * `PUBLISH_REFUSED` and `PUBLISH_UNANSWERED` with `id`, `outcome` and `delivered`: a retry with that `id` is safe
+   * `PUBLISH_REFUSED` and `PUBLISH_UNANSWERED` with `id`, `outcome` and `delivered`: a retry with that `id` is safe (in lossless
+   * mode, one with the same `key`)
+   *
+   * @example
+   * ```ts
+   * await sse.publish({ text: 'for all' });
+   * await sse.publish({ text: 'for Ann' }, 'ann', { event: 'notice' });
+   * ```
    */
   publish<Name extends EventName<Events> = 'message'>(
     data: EventData<Events, Name>,
     userId?: undefined,
     options?: PublishOptions<Name>,
   ): Promise<PublishResult>;
+  /** Sends to a user on every instance of the channel, and fails as a broadcast does. */
   publish<Name extends EventName<Events> = 'message'>(
     data: EventData<Events, Name>,
     userId: UserId,
@@ -224,8 +232,8 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
   }
 
   /**
-   * Resolves when the subscription to the channel stands, so that events of other instances arrive, and a connection to
-   * publish on is there; at once when this instance is alone.
+   * Resolves when this instance is subscribed to the channel, so that events of others arrive, and can publish; waits for as long
+   * as that takes. Resolves at once without `redis`.
    * @throws {@link SSEKifyError} `SHUTDOWN`
    */
   ready(): Promise<void> {
@@ -242,14 +250,14 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
   }
 
   /**
-   * Empties a user's replay buffer, or without an argument all buffers. Clients that come back from before get a gap.
-   * @throws {@link SSEKifyError} `INVALID_USER_ID`, also for an `undefined` given by mistake
+   * Empties a user's replay buffer, or without an argument all buffers. A client that comes back with an older position gets a gap.
+   * @throws {@link SSEKifyError} `INVALID_USER_ID`, also for an `undefined` given by mistake; `UNSUPPORTED` in lossless mode
    */
   clearRecent(...user: [] | [userId: UserId]): void {
     this.#hub.clearRecent(user.length === 0 ? undefined : checkUserId(user[0]));
   }
 
-  /** Lets no more connections in; clients that try are told when to come back, and reach another instance then. */
+  /** Refuses new connections from now on; an EventSource comes back later by itself, and may reach another instance. */
   stopAccepting(): void {
     this.#hub.stopAccepting();
   }
@@ -257,8 +265,16 @@ export class SSEKify<Events extends object = UntypedEvents> extends EventEmitter
   /**
    * Ends everything: announces it, ends the connections evenly over the first half of `graceMs`, each with its own
    * `retry:`, and cuts off after `graceMs` those that do not read. Calling it again gives the same promise.
-   * @returns when all have left
-   * @throws {@link SSEKifyError} `INVALID_OPTION`, `INVALID_EVENT`
+   * @returns a promise that resolves when all have left
+   * @throws {@link SSEKifyError} `INVALID_OPTION`, `INVALID_EVENT`: at once, not by the promise
+   *
+   * @example
+   * ```ts
+   * process.once('SIGTERM', async () => {
+   *   server.close();
+   *   await sse.shutdown();
+   * });
+   * ```
    */
   shutdown(options?: ShutdownOptions): Promise<void> {
     return this.#hub.shutdown(options);

@@ -33,7 +33,7 @@ type EventMapOf<Events extends object> = {
   [Each in keyof Events as string extends Each ? never : Each]: Events[Each];
 };
 
-/** What can be said about one event. */
+/** Options of one send. */
 export interface SendOptions<Name extends string = string> {
   /**
    * The event's name, which a browser hears with `addEventListener(name, …)`. Without one it is a `message`. No CR, LF
@@ -43,7 +43,7 @@ export interface SendOptions<Name extends string = string> {
   /**
    * The event's id, for replay. Default: an automatic one. A finite number is taken as its decimal text, and `''`
    * resets the client's last id, as the HTML standard says. At most 1024 UTF-8 bytes, no control characters, no
-   * white space at its edges.
+   * white space at its edges. Refused in lossless mode, where the log gives the ids.
    */
   id?: string | number | undefined;
   /** Tells the client how long to wait before it reconnects, in milliseconds; an integer from 0 to 2^31-1. */
@@ -52,7 +52,7 @@ export interface SendOptions<Name extends string = string> {
   text?: boolean | undefined;
 }
 
-/** What can be said about one published event. */
+/** Options of one publish. */
 export interface PublishOptions<Name extends string = string> extends SendOptions<Name> {
   /**
    * In lossless mode: makes a retry safe. Of all publishes with the same key within `windowMs` the first is appended, and
@@ -75,7 +75,7 @@ export interface KeepAliveEvent {
   data: unknown;
 }
 
-/** What holds for one connection; the same set, as `connection`, gives a hub's defaults. */
+/** Options of connections; the hub option `connection` sets their defaults. */
 export interface ConnectionOptions {
   /** Rooms to join at once. Duplicates are ignored. Default none. */
   rooms?: readonly RoomName[] | undefined;
@@ -102,7 +102,8 @@ export interface ConnectionOptions {
   maxQueueBytes?: number | undefined;
   /**
    * What happens over a queue limit: `'oldest'` drops queued frames from the front, `'newest'` refuses the new frame,
-   * `'disconnect'` closes the connection so that the client comes back and is replayed to.
+   * `'disconnect'` closes the connection so that the client comes back and is replayed to. Lossless mode drops nothing that was
+   * published: there only `'disconnect'` counts.
    * @defaultValue 'oldest'
    */
   dropPolicy?: DropPolicy | undefined;
@@ -126,8 +127,8 @@ export interface RegisterOptions extends ConnectionOptions {
 /** Options of one `respond` call. */
 export interface RespondOptions<Events extends object = UntypedEvents> extends RegisterOptions {
   /**
-   * Is given the connection, before `respond` returns; of one that was refused an inert one. What it throws ends the
-   * connection, and `respond` throws it.
+   * Called with the connection before `respond` returns; with an inert one when it was refused. If it throws, the connection
+   * ends, and `respond` throws the same.
    */
   connected?: ((handle: RegisteredConnectionHandle<Events>) => void) | undefined;
 }

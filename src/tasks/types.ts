@@ -1,19 +1,19 @@
 import type { Items } from '../types.js';
 
-/** Where a task is. */
+/** What an event of a task tells: a piece, or its end. */
 export type TaskPhase = 'progress' | 'done' | 'error';
 
 /** The data of each event of a task. */
 export interface TaskEvent<Payload = unknown> {
-  /** Which task it is of. */
+  /** The task's. */
   requestId: string;
   phase: TaskPhase;
   /** The phase again, by which the `vsse` browser client lets go of its listener. */
   event: TaskPhase;
-  /** What kind of payload it is; whatever the caller said. */
+  /** What kind of payload it is, as given to `progress` or `pipe`. */
   type?: string | undefined;
   payload?: Payload | undefined;
-  /** Why it failed; of the phase `'error'`. */
+  /** Why the task failed; present in the phase `'error'`. */
   error?: TaskFailure | undefined;
 }
 
@@ -26,8 +26,8 @@ export interface TaskFailure {
 /** Options of `sse.task`. */
 export interface TaskOptions {
   /**
-   * By which the client knows what belongs together; also the key of the events' sequence numbers. A non-empty string. A task
-   * that is begun with it again is the same one: in lossless mode what it repeats is sent once.
+   * Tells the client which events belong together, and is the key of their sequence numbers. A non-empty string. A task begun
+   * again with the same one is the same task: in lossless mode what it repeats is sent once.
    */
   requestId: string;
   /**
@@ -36,20 +36,20 @@ export interface TaskOptions {
    */
   event?: string | undefined;
   /**
-   * What happens to the producer when the user is gone: `'stop'` ends the task with an error (code `'GONE'`), `'detach'` lets it
-   * go on, and wait for nobody. Default: `'stop'` on an instance that is alone, `'detach'` with `redis`, where the user may
+   * What happens when the user is gone: `'stop'` ends the task with an error (code `'GONE'`), `'detach'` lets it go on without
+   * waiting for anybody. Default: `'stop'` on an instance that is alone, `'detach'` with `redis`, where the user may
    * have moved to another instance.
    */
   whenGone?: 'stop' | 'detach' | undefined;
   /**
-   * Milliseconds after a user's last connection on this instance ended when the user counts as gone; an EventSource comes back
-   * within seconds. `0` = at once. A user who has not been here since the task began is not gone: what is sent waits for replay.
+   * A user counts as gone this many milliseconds after their last connection on this instance ended; an EventSource comes back
+   * within seconds. `0` = at once. A user who was never here while the task ran is not gone: what is sent waits for replay.
    * @defaultValue 10000
    */
   goneAfterMs?: number | undefined;
 }
 
-/** What can be said about one payload. */
+/** Options of `progress` and `pipe`. */
 export interface ProgressOptions {
   /** What kind of payload it is, as `type` in the data; a non-empty string. */
   type?: string | undefined;
@@ -57,7 +57,7 @@ export interface ProgressOptions {
 
 /**
  * A piece of work whose output goes to one user, event by event: any number of `progress`, then one `done` or one `error`.
- * What its methods reject with may be left unawaited: it does not end the process.
+ * A rejection of its methods that nobody awaits does not end the process.
  */
 export interface Task {
   readonly requestId: string;

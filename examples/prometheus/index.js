@@ -12,7 +12,7 @@ const stopCollecting = collectMetrics(sse, { registry, labels: { hub: 'example' 
 
 serve({
   name: 'ssekify with Prometheus',
-  ownPort: 3090,
+  ownPort: 3075,
   addRoutes(app) {
     // How busy you are is nobody else's business: yours answers Prometheus alone, on a port of its own for example.
     app.get('/metrics', async (_req, res) => {

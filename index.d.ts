@@ -401,9 +401,15 @@ interface RespondOptions<Events extends object = UntypedEvents> extends Register
    */
   connected?: ((handle: RegisteredConnectionHandle<Events>) => void) | undefined;
 }
-/** Why a connection was refused. */
+/**
+ * Why a connection was refused: over `maxConnections`, over `maxConnectionsPerUser`, after `stopAccepting` or `shutdown`, the
+ * client had left, the answer has no body (to a `HEAD`, for example), or the response is a stream already.
+ */
 type RefusalReason = 'limit' | 'user-limit' | 'draining' | 'gone' | 'head' | 'duplicate';
-/** Why a connection ended. */
+/**
+ * Why a connection ended: the client left, this server closed it, the queue of a slow client was full, `stallTimeoutMs`,
+ * `maxLifetimeMs`, its `signal`, `shutdown`, or the response failed.
+ */
 type DisconnectReason =
   | 'client'
   | 'server'
@@ -937,6 +943,7 @@ interface TaskEvent<Payload = unknown> {
   event: TaskPhase;
   /** What kind of payload it is, as given to `progress` or `pipe`. */
   type?: string | undefined;
+  /** What was given to `progress`, `pipe` or `done`. */
   payload?: Payload | undefined;
   /** Why the task failed; present in the phase `'error'`. */
   error?: TaskFailure | undefined;

@@ -133,10 +133,16 @@ export interface RespondOptions<Events extends object = UntypedEvents> extends R
   connected?: ((handle: RegisteredConnectionHandle<Events>) => void) | undefined;
 }
 
-/** Why a connection was refused. */
+/**
+ * Why a connection was refused: over `maxConnections`, over `maxConnectionsPerUser`, after `stopAccepting` or `shutdown`, the
+ * client had left, the answer has no body (to a `HEAD`, for example), or the response is a stream already.
+ */
 export type RefusalReason = 'limit' | 'user-limit' | 'draining' | 'gone' | 'head' | 'duplicate';
 
-/** Why a connection ended. */
+/**
+ * Why a connection ended: the client left, this server closed it, the queue of a slow client was full, `stallTimeoutMs`,
+ * `maxLifetimeMs`, its `signal`, `shutdown`, or the response failed.
+ */
 export type DisconnectReason =
   | 'client'
   | 'server'

@@ -11,12 +11,12 @@ export interface EggSSEOptions extends SSEKifyOptions {
   /** Headers of every stream; in short for the hub's `connection: { headers }`, beside which it is refused. */
   headers?: Readonly<Record<string, HeaderValue>> | undefined;
   /**
-   * Connections that one worker takes; the next is sent away with a `retry:`. The hub's `maxConnections` goes over it.
+   * Connections that one worker takes; the next is sent away with a `retry:`. The hub's `maxConnections` takes precedence.
    * @defaultValue 10000
    */
   maxClients?: number | undefined;
   /**
-   * Milliseconds between heartbeats; `0` = none. The hub's `keepAliveMs` goes over it.
+   * Milliseconds between heartbeats; `0` = none. The hub's `keepAliveMs` takes precedence.
    * @defaultValue 10000
    */
   pingInterval?: number | undefined;

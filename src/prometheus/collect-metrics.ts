@@ -92,7 +92,7 @@ const collections = new WeakMap<MetricsRegistry, Map<string, Collection>>();
  * Adds what `stats()` of a hub tells to a registry of `prom-client`. It is read when the registry is scraped, and at no
  * other time. Several hubs share the metrics of a registry when their `labels` differ.
  *
- * @returns a function that takes the hub out again, and with the last one the metrics; calling it again does nothing
+ * @returns a function that removes the hub's series, and with the last hub the metrics; calling it again does nothing
  * @throws {@link SSEKifyError} `INVALID_OPTION`, also when the registry has metrics of these names, or a hub with these
  * labels; `PEER_MISSING` when `prom-client` is not installed
  *

@@ -12,6 +12,7 @@ export interface TaskEvent<Payload = unknown> {
   event: TaskPhase;
   /** What kind of payload it is, as given to `progress` or `pipe`. */
   type?: string | undefined;
+  /** What was given to `progress`, `pipe` or `done`. */
   payload?: Payload | undefined;
   /** Why the task failed; present in the phase `'error'`. */
   error?: TaskFailure | undefined;

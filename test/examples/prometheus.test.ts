@@ -49,11 +49,11 @@ describe('npm run dev:prometheus', () => {
 
   it('takes each request of its api.http, at its own port, where its prometheus.yml scrapes', async () => {
     const { host, requests } = requestsIn(readFileSync(`${FOLDER}/api.http`, 'utf8'));
-    expect(host).toBe('http://localhost:3090');
-    for (const file of ['README.md', 'index.js']) expect(readFileSync(`${FOLDER}/${file}`, 'utf8')).toContain('3090');
+    expect(host).toBe('http://localhost:3075');
+    for (const file of ['README.md', 'index.js']) expect(readFileSync(`${FOLDER}/${file}`, 'utf8')).toContain('3075');
     const { scrape_configs: jobs } = parse(readFileSync(`${FOLDER}/prometheus.yml`, 'utf8'));
     // Prometheus asks for /metrics when nothing else is said.
-    expect(jobs).toEqual([{ job_name: 'ssekify', static_configs: [{ targets: ['localhost:3090'] }] }]);
+    expect(jobs).toEqual([{ job_name: 'ssekify', static_configs: [{ targets: ['localhost:3075'] }] }]);
     expect(requests.length).toBeGreaterThan(4);
     for (const { method, path, headers, body } of requests) {
       const url = example.url + path;

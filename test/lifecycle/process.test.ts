@@ -49,3 +49,28 @@ it('survives publish rejections that nobody awaits, and warns of the first', asy
   expect(stderr.match(/SSEKifyWarning/g)).toHaveLength(1);
   expect({ code, stdout }).toEqual({ code: 0, stdout: 'alive 6\n' });
 });
+
+it('lets a worker of a cluster exit when it was disconnected after the shutdown', async () => {
+  const { code, stdout, stderr } = await runScript(`
+    import cluster from 'node:cluster';
+    import http from 'node:http';
+    import { SSEKify } from 'ssekify';
+    if (cluster.isPrimary) {
+      cluster.fork().on('listening', ({ port }) => {
+        http.get({ port, agent: false }, (response) => response.resume().on('end', () => console.log('ended')));
+      });
+      cluster.on('exit', (worker, code) => console.log('exit', code, worker.exitedAfterDisconnect));
+    } else {
+      const sse = new SSEKify();
+      const server = http.createServer((req, res) => sse.registerConnection('ann', res));
+      sse.on('connect', async () => {
+        server.close();
+        await sse.shutdown();
+        cluster.worker.disconnect();
+      });
+      server.listen(0);
+    }
+  `);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout.split('\n').sort()).toEqual(['', 'ended', 'exit 0 true']);
+});

@@ -112,6 +112,43 @@ const userOf = (c) => c.req.query('userId');`,
     drive: async (program) => void (await streamAndRefusal(program)),
   },
 
+  sveltekit: {
+    before: FETCH_SERVER + GREETING_HUB,
+    after: 'serve({ fetch: (request) => GET({ request }), port: 3000 });',
+    drive: async (program) => void (await streamAndRefusal(program)),
+  },
+
+  nuxt: {
+    before: `import http from 'node:http';\n${GREETING_HUB}
+const userOf = ({ node }) => new URL(node.req.url, 'http://localhost').searchParams.get('userId');
+const defineEventHandler = (handler) => http.createServer((req, res) => {
+  try {
+    handler({ node: { req, res } });
+  } catch {
+    res.writeHead(500).end();
+  }
+}).listen(3000);`,
+    drive: async (program) => void (await streamAndRefusal(program)),
+  },
+
+  adonis: {
+    before: `import http from 'node:http';\n${GREETING_HUB}
+const userOf = (request) => new URL(request.url, 'http://localhost').searchParams.get('userId');
+const router = {
+  get: (path, handler) => http.createServer((request, raw) => {
+    try {
+      handler({ request, response: { response: raw, relayHeaders: () => raw.setHeader('X-Own', 'kept') } });
+    } catch {
+      raw.writeHead(500).end();
+    }
+  }).listen(3000),
+};`,
+    async drive(program) {
+      const client = await streamAndRefusal(program);
+      expect(client.headers['x-own']).toBe('kept');
+    },
+  },
+
   egg: {
     after: `
 const app = {};

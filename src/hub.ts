@@ -258,7 +258,7 @@ export class Hub implements BusHost {
     this.tasks.leave();
     if (announce) {
       const text = JSON.stringify({ code: 'SHUTDOWN', at: Date.now() });
-      this.#delivery.fanOut(this.registry.all, encodeEvent({ event, text }, 0));
+      this.#delivery.tellLast([...this.registry.all], encodeEvent({ event, text }, 0));
     }
     endWith(this.#end(graceMs));
     return this.#farewell;

@@ -249,3 +249,19 @@ it.each(['oldest', 'newest', 'disconnect'] as const)(
     expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0, sent: 6, gaps: { dropped: 0 } });
   },
 );
+
+it.each(['oldest', 'newest', 'disconnect'] as const)(
+  'announces its shutdown to a client whose queue is full, and loses nothing for it (%s)',
+  async (dropPolicy) => {
+    const { sse, response, send, drain, got } = await stalled({ maxQueueItems: 3, dropPolicy });
+    const left = collect(sse, 'disconnect');
+    send(1, 3);
+    const over = sse.shutdown({ graceMs: 1000 });
+    await drain();
+    await over;
+    expect(got()).toEqual([1, 2, 3]);
+    expect(response.text).toMatch(/event: server:shutdown\ndata: {"code":"SHUTDOWN","at":\d+}\n\nretry: \d+\n\n$/);
+    expect(left).toMatchObject([{ reason: 'shutdown' }]);
+    expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0, sent: 6, gaps: { dropped: 0 } });
+  },
+);

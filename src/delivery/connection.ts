@@ -415,7 +415,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     this.#host.clock.cancel(this);
     this.#letGo?.();
     this.#letGo = undefined;
-    this.#sink?.detach();
+    this.#sink?.detach(this.#host.draining);
     this.#sink = undefined;
     this.#fresh = undefined;
     this.#arrears = undefined;

@@ -221,3 +221,17 @@ it('leaves no HTTP/2 session by which clients come back, once its other streams 
     expect(client.retries).toHaveLength(2);
   }
 });
+
+it('leaves no HTTP/2 session whose last stream its client left, or was cut off', async () => {
+  const { sse, server, url } = await serveHttp2Hub({ hub: STALL_HUB });
+  const leaving = await openHttp2(url, '/ann');
+  await openHttp2(url, '/bob', { paused: true });
+  await stall(sse, 'bob');
+  sse.stopAccepting();
+  const closed = once(server, 'close');
+  server.close();
+  leaving.stream.close();
+  await once(leaving.session, 'close');
+  await sse.shutdown({ graceMs: 20 });
+  await closed;
+});

@@ -1,7 +1,7 @@
 import { OutgoingMessage } from 'node:http';
 import type { Chunk } from '../chunk.js';
 import { chunkedSocketOf, framed, isIdle, type ServerSocket, writeThrough } from './chunked-socket.js';
-import { hangUpAfter, type RawResponse, type RawSocket, socketOf, streamOf } from './response.js';
+import { hangUpAfter, type RawResponse, type RawSocket, type RawStream, socketOf, streamOf } from './response.js';
 import type { Sink, SinkKind, SinkOwner } from './sink.js';
 
 /** RFC 9113, section 7. */
@@ -36,6 +36,8 @@ export class NodeSink implements Sink {
   readonly #socket: (RawSocket & Host) | undefined;
   /** Whether it waits behind another response on its socket; such a one is not told when the socket closes. */
   readonly #queued: boolean;
+  /** A stream that is gone does not tell. */
+  readonly #session: RawStream['session'];
   #begun = false;
   #nextOn: NodeSink | undefined;
   /**
@@ -49,6 +51,7 @@ export class NodeSink implements Sink {
     this.#res = res;
     this.#owner = owner;
     this.#socket = socketOf(res);
+    this.#session = streamOf(res)?.session;
     this.#queued = this.#socket !== undefined && !res.socket;
     this.#res[SINK] = this;
     res.on?.('close', onClose);
@@ -134,14 +137,18 @@ export class NodeSink implements Sink {
 
   /** What the socket was given, and what of it still waits for the kernel; Node's own idle timeout looks at the same. */
   progress(): string {
-    const socket = this.#socket ?? sessionSocket(this.#res);
+    // Asking a session that is gone would throw.
+    const session = this.#session?.destroyed === true ? undefined : this.#session;
+    const socket = this.#socket ?? session?.socket;
     const handle = property(socket, '_handle');
     // What TLS has encrypted waits in the handle underneath.
     const waiting = property(property(handle, '_parent') ?? handle, 'writeQueueSize');
     return `${property(socket, 'bytesWritten')}:${property(handle, 'writeQueueSize')}:${waiting}`;
   }
 
-  detach(): void {
+  detach(last = false): void {
+    // Also where it was cut off, or its client left by itself, so that it did not end.
+    if (last) this.#session?.close?.();
     if (this.#onDrain !== undefined) {
       this.#res.removeListener?.('drain', this.#onDrain);
       this.#direct?.removeListener('drain', this.#onDrain);
@@ -245,10 +252,4 @@ function leave(this: Host): void {
 
 function property(object: unknown, name: string): unknown {
   return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined;
-}
-
-/** The socket under an HTTP/2 stream; asking a session that is gone would throw. */
-function sessionSocket(res: RawResponse): unknown {
-  const session = streamOf(res)?.session;
-  return session === undefined || session.destroyed === true ? undefined : session.socket;
 }

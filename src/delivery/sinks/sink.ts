@@ -28,6 +28,6 @@ export interface Sink {
   destroy(): void;
   /** Changes whenever the client's socket takes bytes. */
   progress(): string;
-  /** Lets go of the response: no listener of the sink remains on it or its socket. */
-  detach(): void;
+  /** Lets go of the response: no listener of the sink remains on it or its socket. @param last - as in `Exchange.answer` */
+  detach(last: boolean): void;
 }

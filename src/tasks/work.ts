@@ -41,7 +41,7 @@ export class Work implements Task {
   readonly #key: string | undefined;
   #pieces = 0;
   /** The piece before, which failed: sent again, it is the same one. */
-  #failed: { payload: unknown; place: number } | undefined;
+  #failed: { type: string | undefined; payload: unknown; place: number } | undefined;
   #ended = false;
   #ending: Promise<void> | undefined;
 
@@ -125,14 +125,14 @@ export class Work implements Task {
 
   async #publishPiece(type: string | undefined, payload: unknown): Promise<void> {
     const failed = this.#failed;
-    const isAgain = failed !== undefined && Object.is(failed.payload, payload);
+    const isAgain = failed !== undefined && failed.type === type && Object.is(failed.payload, payload);
     const place = isAgain ? failed.place : this.#pieces;
     this.#failed = undefined;
     if (!isAgain) this.#pieces += 1;
     try {
       await this.#publish('progress', type, payload, undefined, place);
     } catch (error) {
-      this.#failed = { payload, place };
+      this.#failed = { type, payload, place };
       throw error;
     }
   }

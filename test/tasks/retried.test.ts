@@ -41,3 +41,24 @@ it('shows each piece once of a task that goes on elsewhere after a piece was sen
     .map(({ data }) => JSON.parse(data).payload);
   expect(pieces).toEqual([0, 1, 2, 3, 4]);
 });
+
+it('takes no piece of another type for the one before, which failed', async () => {
+  const redis = await startRedis();
+  const admin = new Redis(redis.url);
+  atEnd(() => admin.disconnect());
+  const [first, second] = await logHubs(2, redis);
+  if (first === undefined || second === undefined) throw new Error('no hubs');
+  first.sse.on('error', () => {});
+  const client = await openStream(`${second.url}/ann`);
+  const task = first.sse.task('ann', { requestId: 'r1' });
+  await admin.config('SET', 'min-replicas-to-write', 1);
+  await task.progress(undefined, { type: 'begun' }).catch(() => {});
+  await admin.config('SET', 'min-replicas-to-write', 0);
+  await task.progress(undefined, { type: 'read' });
+  const again = second.sse.task('ann', { requestId: 'r1' });
+  for (const type of ['begun', 'read']) await again.progress(undefined, { type });
+  await again.done();
+  await client.until(({ raw }) => raw.includes('"phase":"done"'));
+  const pieces = client.events.filter(({ data }) => data.includes('"progress"'));
+  expect(pieces.map(({ data }) => JSON.parse(data).type)).toEqual(['read', 'begun']);
+});

@@ -91,14 +91,12 @@ export class UnderWay implements Wakeable {
 
   wake(now: number): undefined {
     // Those whose time is over only since then have a last part of their own: they may have left just now.
-    this.#cancelLook ??= afterSilence(LAST_MS, () => {
-      this.#cancelLook = undefined;
-      this.#expire(now);
-    });
+    this.#cancelLook?.();
+    this.#cancelLook = afterSilence(LAST_MS, () => this.#expire(now));
   }
 
   #wakeFor({ deadline }: Publication): void {
-    if (this.wakeSlot === undefined || this.wakeSlot > deadline) this.#clock.wakeAt(this, deadline);
+    this.#clock.wakeAt(this, deadline);
   }
 
   #expire(now: number): void {

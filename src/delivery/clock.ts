@@ -67,6 +67,7 @@ export class Clock {
   /** Wakes `who` at `at`, or earlier if it is already due earlier. */
   wakeAt(who: Wakeable, at: number): void {
     if (this.#stopped) return;
+    if (this.#setWith !== setTimeout && this.#slots.size > 0) this.#arm(this.#armedAt);
     const width = slotWidth(at - this.now());
     const slot = Math.ceil(at / width) * width;
     if (who.wakeSlot !== undefined) {
@@ -77,7 +78,7 @@ export class Clock {
     const due = this.#slots.get(slot) ?? new Slot();
     this.#slots.set(slot, due.add(who));
     due.dueAt = Math.max(due.dueAt, at);
-    if (due.dueAt < this.#armedAt || this.#setWith !== setTimeout) this.#arm(Math.min(due.dueAt, this.#armedAt));
+    if (due.dueAt < this.#armedAt) this.#arm(due.dueAt);
   }
 
   cancel(who: Wakeable): void {

@@ -56,10 +56,8 @@ export class Answers implements Wakeable {
 
   wake(now: number): undefined {
     // Those whose time is over only since then have a last part of their own: they may have left just now.
-    this.#cancelLook ??= afterSilence(LAST_MS, () => {
-      this.#cancelLook = undefined;
-      this.#expire(now);
-    });
+    this.#cancelLook?.();
+    this.#cancelLook = afterSilence(LAST_MS, () => this.#expire(now));
   }
 
   #expire(now: number): void {

@@ -29,6 +29,7 @@ export class LocalCounters {
 
   /** Takes a number; the counter goes on after it, and never back. */
   take(key: string, seq: number, final: boolean): void {
+    this.#expire();
     const known = this.#next.get(key);
     // Most keys are new, and none is to be deleted that is not there.
     if (known !== undefined) this.#next.delete(key);

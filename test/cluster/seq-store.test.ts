@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { SSEKifyError, SSEKifyOptions } from '../../src/index.js';
 import { openStream, type StreamClient } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
@@ -224,4 +224,22 @@ it('publishes no other number than its own when the serializer refuses that', as
   expect(bus.messages).toEqual([]);
   await a.sse.publishToUser('ann', { n: 1 });
   await a.ann.received(1);
+});
+
+it('forgets a key 60 seconds after its final number on instances that only heard of it, too', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const bus = new MemoryBus();
+  const [a, b] = [
+    await instance({ redis: bus.adapter({ counters: 'kv' }) }),
+    await instance({ redis: bus.adapter({ counters: 'kv' }) }),
+  ];
+  for (const final of [false, false, true]) await a.sse.publishToUser('ann', { requestId: 'k', final });
+  await b.ann.received(3);
+  vi.advanceTimersByTime(60_000);
+  bus.store.counts.delete('ssekify:seq:k');
+  await a.sse.publishToUser('ann', { requestId: 'k' });
+  await b.ann.received(4);
+  await b.sse.publishToUser('ann', { requestId: 'k' });
+  await a.ann.received(5);
+  expect(field(a.ann, 'seq')).toEqual([0, 1, 2, 0, 1]);
 });

@@ -89,8 +89,8 @@ export class Bus {
     this.#ownBeginning = literal(`{"v":1,"n":"${parts.instanceId}-`);
     const { adapter, channel, clock } = parts;
     if (givesBytes(adapter)) this.#offBytes = adapter.onBytes((...message) => this.#onBytes(...message));
-    else adapter.on('message', this.#listeners.message);
-    adapter.on('error', this.#listeners.error);
+    else this.#expect(adapter.on('message', this.#listeners.message));
+    this.#expect(adapter.on('error', this.#listeners.error));
     parts.host.tear(true);
     this.#standing = new Standing({
       adapter,
@@ -101,6 +101,11 @@ export class Bus {
       failed: (cause) => this.#outage.failed(cause),
     });
     void this.#standing.subscribe();
+  }
+
+  /** An adapter may begin to listen asynchronously: that it fails then must not end the process. */
+  #expect(listening: unknown): void {
+    Promise.resolve(listening).catch((cause: unknown) => this.#outage.failed(cause));
   }
 
   stats(): BusStats {

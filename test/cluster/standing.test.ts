@@ -68,3 +68,15 @@ it('asks no more once it was shut down while subscribing', async () => {
   expect(asked()).toBe(1);
   expect(adapter.listeners).toBe(0);
 });
+
+it('reports that an adapter fails to listen, which it may begin asynchronously', async () => {
+  const adapter = new MemoryBus().adapter();
+  adapter.on = async () => {
+    throw new Error('not connected');
+  };
+  const sse = new SSEKify({ redis: adapter });
+  endWithTest(sse);
+  const errors = collect(sse, 'error');
+  await sse.ready();
+  expect(errors).toMatchObject([{ code: 'BUS_ERROR', cause: { message: 'not connected' } }]);
+});

@@ -5,6 +5,9 @@ import { LOSS, Queue } from './queue.js';
 /** What is written at once to a client that is behind; small enough that one after the other shows progress. */
 const PIECE_BYTES = 64 * 1024;
 
+/** The bytes of large frames, while somebody is given them: however many slow clients are resent one, it is in memory once. */
+const cut = new WeakMap<Frame, WeakRef<Buffer>>();
+
 /** A part of a frame that is larger than one write. */
 export interface Part {
   bytes: Buffer;
@@ -36,7 +39,7 @@ export class Arrears extends Queue {
       }
       if (frames.length === 0) continue;
       const chunk = new Chunk(frames);
-      return chunk.byteLength <= PIECE_BYTES ? chunk : this.#cut(chunk.bytes, chunk.lastId);
+      return chunk.byteLength <= PIECE_BYTES ? chunk : this.#cut(bytesOf(chunk, frames), chunk.lastId);
     }
     return undefined;
   }
@@ -45,4 +48,12 @@ export class Arrears extends Queue {
     this.#rest = bytes.length > PIECE_BYTES ? bytes.subarray(PIECE_BYTES) : undefined;
     return { bytes: bytes.subarray(0, PIECE_BYTES), lastId };
   }
+}
+
+function bytesOf(chunk: Chunk, [frame, another]: readonly Frame[]): Buffer {
+  // Only what tells of a loss goes before such a frame, to one client.
+  if (frame === undefined || another !== undefined) return chunk.bytes;
+  const bytes = cut.get(frame)?.deref() ?? chunk.bytes;
+  cut.set(frame, new WeakRef(bytes));
+  return bytes;
 }

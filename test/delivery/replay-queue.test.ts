@@ -70,3 +70,29 @@ it('keeps the order when a room is joined with replay while frames wait', async 
   expect(resent.match(/data: "x"/g)).toHaveLength(10);
   expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0 });
 });
+
+it('has a large frame in memory once, however many slow clients are resent it', async () => {
+  const { sse, send } = hub();
+  send(1, 1);
+  for (const text of ['x', 'y']) sse.sendToUser('ann', text.repeat(500_000), { text: true });
+  const buffers = new Set<ArrayBufferLike>();
+  const responses = Array.from({ length: 10 }, () => new MadeUpResponse());
+  for (const response of responses) {
+    const write = response.write.bind(response);
+    response.write = (chunk, encoding) => {
+      if (typeof chunk !== 'string') buffers.add(chunk.buffer);
+      return write(chunk, encoding);
+    };
+    response.takes = false;
+    sse.registerConnection('ann', response.asResponse(), { lastEventId: '1' });
+    // Each comes at its own time.
+    await flushed();
+  }
+  for (let piece = 0; piece < 20; piece += 1) {
+    for (const response of responses) response.drain();
+    await flushed();
+  }
+  expect(buffers.size).toBe(2);
+  for (const { text } of responses)
+    expect(text.match(/[xy]{500000}/g)).toEqual(['x'.repeat(500_000), 'y'.repeat(500_000)]);
+});

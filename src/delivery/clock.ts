@@ -12,6 +12,8 @@ export interface Wakeable {
 /** What a wake-up may be late by when its delay is short. */
 export const FINEST_SLOT_MS = 10;
 const SLOTS_PER_DELAY = 256;
+/** How long those that are due together hold the event loop; the others follow in the next turns. */
+const SLICE_MS = 4;
 
 /** The width of the slot for a delay: 10 ms, doubled until it is at most 1 % of a long delay; so slots stay few. */
 function slotWidth(delayMs: number): number {
@@ -123,12 +125,21 @@ export class Clock {
     // Node may fire a timer a millisecond early; what it was armed for is due all the same.
     this.#latest = Math.max(this.#latest, at);
     const now = this.now();
+    const deadline = performance.now() + SLICE_MS;
     for (const each of [...this.#slots.keys()].sort((a, b) => a - b)) {
       // Looked at only now: a wake-up may have put one in that is due later, or taken the last one out.
       const slot = this.#slots.get(each);
       if (slot === undefined || slot.dueAt > now) continue;
       this.#slots.delete(each);
       for (const who of slot) {
+        if (performance.now() > deadline && !this.#stopped) {
+          const putOff = this.#slots.get(each) ?? new Slot();
+          for (const other of putOff) slot.add(other);
+          slot.dueAt = Math.max(slot.dueAt, putOff.dueAt);
+          this.#slots.set(each, slot);
+          break;
+        }
+        slot.delete(who);
         // A wake-up may have cancelled one that shares its slot, or put it off within that.
         if (who.wakeSlot !== each || this.#slots.get(each)?.has(who)) continue;
         who.wakeSlot = undefined;

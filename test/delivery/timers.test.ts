@@ -94,3 +94,51 @@ it('beats by the fake timers of a test that came after its first connection', as
     vi.useRealTimers();
   }
 });
+
+it('lets the event loop turn while it wakes many that are due together', async () => {
+  const clock = new Clock();
+  onTestFinished(() => clock.stop());
+  let woken = 0;
+  let hasTurned = false;
+  const at = clock.now() + 20;
+  const turnedBeforeLast = new Promise<boolean>((resolve) => {
+    const wake = () => {
+      if (woken === 0) setImmediate(() => (hasTurned = true));
+      woken += 1;
+      const until = performance.now() + 1;
+      while (performance.now() < until);
+      if (woken === 40) resolve(hasTurned);
+      return undefined;
+    };
+    for (let n = 0; n < 40; n += 1) clock.wakeAt({ wakeSlot: undefined, wake }, at);
+  });
+  expect(await turnedBeforeLast).toBe(true);
+});
+
+it('wakes none that was cancelled or put off while others of its slot had yet to be woken', async () => {
+  const clock = new Clock();
+  onTestFinished(() => clock.stop());
+  const made = (wake: Wakeable['wake']): Wakeable => ({ wakeSlot: undefined, wake });
+  const slot = Math.ceil((clock.now() + 20) / 10) * 10;
+  const woken: string[] = [];
+  let putOffAt = 0;
+  const cancelled = made(() => void woken.push('cancelled'));
+  const putOff = made(() => {
+    woken.push('put off');
+    putOffAt = clock.now();
+    return undefined;
+  });
+  const busy = made(() => {
+    woken.push('busy');
+    const until = performance.now() + 5;
+    while (performance.now() < until);
+    clock.cancel(cancelled);
+    clock.cancel(putOff);
+    clock.wakeAt(putOff, slot + 100);
+    return undefined;
+  });
+  for (const who of [busy, cancelled, putOff, made(() => void woken.push('last'))]) clock.wakeAt(who, slot - 9);
+  await vi.waitFor(() => expect(woken).toHaveLength(3), { timeout: 10_000 });
+  expect(woken).toEqual(['busy', 'last', 'put off']);
+  expect(putOffAt).toBeGreaterThanOrEqual(slot + 100);
+});

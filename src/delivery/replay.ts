@@ -19,6 +19,9 @@ export interface ReplayLimits {
   maxBytes: number;
 }
 
+/** Idle buffers that go at once: of very many all may be due at the same time. */
+const DROPPED_AT_ONCE = 100;
+
 /** What a client missed. */
 export interface Missed {
   /** What is still there of it, in send order. */
@@ -203,7 +206,10 @@ export class Replay implements Wakeable {
   #dropIdle(now: number): void {
     const { ttlMs } = this.#limits;
     if (ttlMs === 0) return;
-    while (this.#leastUsed !== undefined && now - this.#leastUsed.usedAt >= ttlMs) this.#drop(this.#leastUsed);
+    for (let dropped = 0; dropped < DROPPED_AT_ONCE; dropped += 1) {
+      if (this.#leastUsed === undefined || now - this.#leastUsed.usedAt < ttlMs) return;
+      this.#drop(this.#leastUsed);
+    }
   }
 
   /** Makes a frame that is kept no longer the newest loss of its scope. */

@@ -25,6 +25,19 @@ it('drops a user’s and a room’s buffer when it was idle for recentTTLMs, and
   expect(sse.stats()).toMatchObject({ recentBuffers: 0, recentItems: 1 });
 });
 
+it('drops very many buffers that are idle together little by little', () => {
+  vi.useFakeTimers();
+  const sse = new SSEKify();
+  for (let user = 0; user < 5000; user += 1) sse.sendToUser(`u${user}`, 1);
+  const seen = new Set<number>();
+  while (sse.stats().recentBuffers > 0) {
+    vi.advanceTimersToNextTimer();
+    seen.add(sse.stats().recentBuffers);
+  }
+  expect(seen.size).toBeGreaterThan(10);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 it('keeps buffers 30 minutes by default, and for ever with recentTTLMs 0', () => {
   vi.useFakeTimers();
   const usual = new SSEKify();

@@ -211,3 +211,20 @@ it('looks at few events for each piece, in however many rooms a client is, and a
   }
   expect(read).toEqual(range(1, 20_001).map((order) => `${order}-0`));
 });
+
+it('lets go of what is older than the window little by little, and of what is too much for its memory at once', () => {
+  const append = (ring: Ring, order: number, ms: number, text = '') =>
+    ring.append({ ms, seq: order }, roomScope('r'), encodeEvent({ id: `${ms}-${order}`, text }, order));
+  const ring = new Ring(1000, 1e9);
+  for (const order of range(1, 5001)) append(ring, order, 1);
+  append(ring, 5001, 1_000_000);
+  expect(ring.size.items).toBeGreaterThan(4000);
+  for (const order of range(5002, 5102)) append(ring, order, 1_000_000);
+  expect(ring.size.items).toBe(101);
+  expect(ring.reaches({ ms: 1, seq: 4999 })).toBe(false);
+
+  const small = new Ring(1_000_000, 1_000_000);
+  for (const order of range(1, 2001)) append(small, order, 1);
+  append(small, 2001, 1, 'x'.repeat(900_000));
+  expect(small.size.bytes).toBeLessThanOrEqual(1_000_000);
+});

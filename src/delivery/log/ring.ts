@@ -29,6 +29,8 @@ interface Kept {
 
 /** What an event costs beside its text: frame, id, and its places in the lists. */
 const EVENT_BYTES = 320;
+/** Events that go with one that comes: after a pause all that are here may be older than the window. */
+const EVICTED_AT_ONCE = 100;
 /** A quiet log keeps events for longer than its window, and positions before them count as long. */
 const MAX_VOIDS = 1000;
 const PIECE_FRAMES = 500;
@@ -160,8 +162,10 @@ export class Ring {
 
   #evict(): void {
     const oldestMs = this.#last.id.ms - this.#windowMs;
+    let evicted = 0;
     for (let kept = this.#kept.at(0); kept !== undefined; kept = this.#kept.at(0)) {
-      if (this.#bytes <= this.#maxBytes && kept.id.ms >= oldestMs) return;
+      if (this.#bytes <= this.#maxBytes && (kept.id.ms >= oldestMs || evicted === EVICTED_AT_ONCE)) return;
+      evicted += 1;
       this.#kept.shift();
       this.#bytes -= kept.frame.byteLength + EVENT_BYTES;
       this.#floor = kept.id;

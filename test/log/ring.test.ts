@@ -1,4 +1,6 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
+import type { Link } from '../../src/cluster/link.js';
+import { Pages } from '../../src/cluster/log/pages.js';
 import { Ring } from '../../src/delivery/log/ring.js';
 import { roomScope } from '../../src/delivery/scope.js';
 import { encodeEvent } from '../../src/wire/frame.js';
@@ -227,4 +229,31 @@ it('lets go of what is older than the window little by little, and of what is to
   for (const order of range(1, 2001)) append(small, order, 1);
   append(small, 2001, 1, 'x'.repeat(900_000));
   expect(small.size.bytes).toBeLessThanOrEqual(1_000_000);
+});
+
+it('makes no two pages ready in one turn, however many come together', async () => {
+  const turns: number[] = [];
+  let turn = 0;
+  const counting = setImmediate(function next() {
+    turn += 1;
+    if (turns.length < 8) setImmediate(next);
+  });
+  onTestFinished(() => clearImmediate(counting));
+  const link: Link = {
+    alive: true,
+    cluster: false,
+    listen: () => undefined,
+    renew: () => undefined,
+    end: () => undefined,
+    subscribe: () => Promise.resolve(),
+    unsubscribe: () => Promise.resolve(),
+    check: () => Promise.resolve(),
+    call: () => Promise.resolve([['5-0', ['m', '{}', 'n', '1']]]),
+  };
+  const pages = new Pages(link, 'log', () => {
+    turns.push(turn);
+    return { entries: [], first: undefined };
+  });
+  await Promise.all(range(0, 8).map((seq) => pages.after({ ms: 1, seq })));
+  expect(new Set(turns).size).toBe(8);
 });

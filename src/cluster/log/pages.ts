@@ -1,4 +1,5 @@
 import type { LogPage } from '../../delivery/log/feed.js';
+import { nextTurn } from '../../event-loop.js';
 import { formatStreamId, type StreamId } from '../../wire/stream-id.js';
 import type { Link } from '../link.js';
 import { type LogEntry, readEntries } from './entry.js';
@@ -21,6 +22,7 @@ export class Pages {
   readonly #reading = new Map<string, Promise<LogPage>>();
   readonly #waiting: (() => void)[] = [];
   #reads = 0;
+  #lastTurn = Promise.resolve();
   #size = new PageSize();
 
   /** @param prepare - makes a page ready to be written, once for all who wait for it */
@@ -50,6 +52,9 @@ export class Pages {
         // Only after it: what is there still was there when the page was read.
         this.#link.call('xrange', this.#key, '-', '+', 'COUNT', '1'),
       ]);
+      // One page in a turn: those of many positions come together, and each takes milliseconds.
+      this.#lastTurn = this.#lastTurn.then(nextTurn);
+      await this.#lastTurn;
       const entries = readEntries(found);
       this.#size.fit(entries);
       return this.#prepare({ entries, first: readEntries(oldest)[0]?.id });

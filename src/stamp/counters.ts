@@ -2,6 +2,8 @@ import { AgingMap } from '../aging-map.js';
 
 const MAX_KEYS = 100_000;
 const RELEASED_MS = 60_000;
+/** Counters that expire at once: very many may be due at the same time. */
+const EXPIRED_AT_ONCE = 100;
 
 /** One counter per key, in memory: the least recently used go over 100,000, a released one 60 s after its release. */
 export class LocalCounters {
@@ -23,13 +25,13 @@ export class LocalCounters {
 
   /** The number that is next under the key. */
   next(key: string): number {
-    this.#expire();
+    this.#expire(key);
     return this.#next.get(key) ?? this.#startAt;
   }
 
   /** Takes a number; the counter goes on after it, and never back. */
   take(key: string, seq: number, final: boolean): void {
-    this.#expire();
+    this.#expire(key);
     const known = this.#next.get(key);
     // Most keys are new, and none is to be deleted that is not there.
     if (known !== undefined) this.#next.delete(key);
@@ -40,11 +42,17 @@ export class LocalCounters {
     if (oldest !== undefined) this.#forget(oldest.key);
   }
 
-  #expire(): void {
-    for (let first = this.#released.oldest(); first !== undefined; first = this.#released.oldest()) {
-      if ((this.#released.get(first.key) ?? 0) > this.#now()) return;
+  #expire(asked: string): void {
+    if (this.#isOver(asked)) this.#forget(asked);
+    for (let expired = 0; expired < EXPIRED_AT_ONCE; expired += 1) {
+      const first = this.#released.oldest();
+      if (first === undefined || !this.#isOver(first.key)) return;
       this.#forget(first.key);
     }
+  }
+
+  #isOver(key: string): boolean {
+    return (this.#released.get(key) ?? Number.POSITIVE_INFINITY) <= this.#now();
   }
 
   #forget(key: string): void {

@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { SSEKify, type SSEKifyOptions } from '../../src/index.js';
+import { LocalCounters } from '../../src/stamp/counters.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
@@ -200,3 +201,19 @@ it('holds 100,000 keys at most, least recently used first to go, when a million 
   void sse.publish({ requestId: 'request-999999' }, 'ann');
   expect(seen).toEqual([20, 0, 1]);
 }, 60_000);
+
+it('lets go of very many released keys little by little, and gives none of them its old number', () => {
+  let now = 0;
+  const counters = new LocalCounters(0, () => now);
+  for (let key = 0; key < 10_000; key += 1) counters.take(`k${key}`, 5, true);
+  now = 60_000;
+  expect(counters.next('k9999')).toBe(0);
+  // Nor does one that only hears of the key's first number after it.
+  counters.take('k9998', 0, false);
+  expect(counters.next('k9998')).toBe(1);
+  expect(counters.size).toBeGreaterThan(9000);
+  counters.take('k9998', 1, true);
+  now = 120_000;
+  for (let key = 0; key < 200; key += 1) counters.next('other');
+  expect(counters.size).toBe(0);
+});

@@ -1,7 +1,7 @@
 import type { Clock } from '../delivery/clock.js';
 import type { HeldScope } from '../delivery/recent-buffer.js';
 import { messageOf, SSEKifyError } from '../errors.js';
-import type { PublishResult } from '../types.js';
+import type { PublishResult, Scope } from '../types.js';
 import type { WireEvent } from '../wire/frame.js';
 import { type BusStats, NOTHING_COUNTED } from './bus-stats.js';
 import { literal, standsAt } from './bytes.js';
@@ -60,6 +60,8 @@ export class Bus {
   readonly #recent: Recent;
   /** What was delivered here before the channel brought it, if it ever did. */
   readonly #early: Recent;
+  /** Clients here were given such events, and have their ids as positions. */
+  #gaveEarly = false;
   /** What messages of this instance's own publishes begin with. */
   readonly #ownBeginning: Uint8Array;
   readonly #lane = new Lane();
@@ -120,6 +122,11 @@ export class Bus {
   nextNumber(): string {
     this.#publishes += 1;
     return `${this.#parts.instanceId}-${this.#publishes.toString(36)}`;
+  }
+
+  /** Whether clients here were given this event before the channel took it, so that it is about to be published once more. */
+  gaveEarly(scope: Scope, id: string | undefined): boolean {
+    return this.#gaveEarly && this.#early.has(undefined, scope, id);
   }
 
   /** Publishes when it is its turn: after all that was published before it. */
@@ -243,6 +250,7 @@ export class Bus {
     this.#counters.fallbacks += 1;
     this.#deliverHere(publication);
     this.#early.add(n, scope, publication.id);
+    this.#gaveEarly ||= publication.delivered > 0;
     this.#tear(scope);
   }
 
@@ -334,15 +342,18 @@ export class Bus {
     const publication = n === undefined ? undefined : this.#underWay.get(n);
     const scope = 'event' in received ? received.scope : undefined;
     const id = 'event' in received ? received.event.id : undefined;
-    if (this.#recent.seen(n, scope, id)) {
+    const isDuplicate = this.#recent.seen(n, scope, id);
+    if (isDuplicate) {
       this.#counters.duplicates += 1;
-      // Its place in the channel's order is here: who was elsewhere, and stands between the two, has not had it.
-      if (this.#early.has(n, scope, id)) this.#tear(scope);
     } else {
       const delivered =
         'event' in received ? host.deliver(received.scope, received.event, true) : host.obey(received.command);
       if (publication !== undefined) publication.delivered = delivered;
     }
+    // Its place in the channel's order is here: who was given it early may not have had what came before, and who stands
+    // between the two places has not had it.
+    const early = ('event' in received && received.again) || (isDuplicate && this.#early.has(n, scope, id));
+    if (early) this.#tear(scope);
     // Only now: what a listener sends comes after it.
     host.heard(received, message);
     if (publication === undefined) return;

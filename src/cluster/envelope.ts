@@ -57,6 +57,8 @@ export type Received = {
       event: WireEvent;
       /** It came as text, or its number is known: there is no data to look for a number in. */
       asText: boolean;
+      /** Clients of its publisher had it before, and maybe not what came before it here. */
+      again?: boolean;
     }
   | { command: Command }
 );
@@ -68,10 +70,16 @@ export interface Around {
 }
 
 /** Everything of an event's envelope up to its data; the fields in the order that {@link CanonicalReader} looks for. */
-export function eventHead(scope: Scope, event: Omit<WireEvent, 'text'>, n: string, origin: string): string {
+export function eventHead(
+  scope: Scope,
+  event: Omit<WireEvent, 'text'>,
+  n: string,
+  origin: string,
+  again = false,
+): string {
   const target = field('target', scope.name);
   const fields = `${target}${field('event', event.event)}${field('id', event.id)}${field('retry', event.retry)}`;
-  return `{"v":1,"n":"${n}","type":"${scope.kind}"${fields},"at":${Date.now()},"origin":"${origin}"`;
+  return `{"v":1,"n":"${n}","type":"${scope.kind}"${fields},"at":${Date.now()},"origin":"${origin}"${again ? ',"again":true' : ''}`;
 }
 
 const field = (name: string, value: string | number | undefined) =>
@@ -225,6 +233,7 @@ function read({ fields, dataText }: Parts, maxPayloadBytes: number): Received {
     n,
     scope,
     asText: text !== undefined,
+    again: fields.again === true,
     event: {
       text: sent,
       event: event === undefined ? undefined : checkEvent(event),

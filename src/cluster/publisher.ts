@@ -85,10 +85,10 @@ export class Publisher {
     around: { before: string; after: string },
     { paced }: Wish,
   ): Promise<PublishResult> {
-    const { bus, host, instanceId, stamper } = this.#parts;
+    const { bus, host, stamper } = this.#parts;
     const { ticket, id, event, retry } = draft;
     const n = bus.nextNumber();
-    const head = eventHead(scope, { id, event, retry }, n, instanceId);
+    const head = this.#head(scope, { id, event, retry }, n);
     const field = dataFieldAround(around);
     const before = `${head}${field.before}`;
     const { after } = field;
@@ -229,8 +229,12 @@ export class Publisher {
   }
 
   #message(scope: Scope, event: WireEvent, n: string, wish: Wish): string {
-    const { instanceId, stamper } = this.#parts;
-    const head = eventHead(scope, event, n, instanceId);
-    return `${head}${dataField(event.text, stamper.writesJson(wish) || isWholeJson(event.text))}`;
+    const json = this.#parts.stamper.writesJson(wish) || isWholeJson(event.text);
+    return `${this.#head(scope, event, n)}${dataField(event.text, json)}`;
+  }
+
+  #head(scope: Scope, event: Omit<WireEvent, 'text'>, n: string): string {
+    const { bus, instanceId } = this.#parts;
+    return eventHead(scope, event, n, instanceId, bus.gaveEarly(scope, event.id));
   }
 }

@@ -77,6 +77,37 @@ it('gives a client a gap that stands where the others have yet to get what was d
   expect(JSON.parse(back.events[0]?.data ?? '')).toEqual({ lastEventId: 'between', reason: 'evicted' });
 });
 
+it('gives a client a gap that goes elsewhere with the id of what was delivered here before others had published', async () => {
+  const bus = new MemoryBus();
+  const [a, b, c] = [await instance(bus), await instance(bus), await instance(bus)];
+  a.adapter.tell('down');
+  a.adapter.delays = true;
+  a.adapter.refusal = new Error('refused');
+  const refused = await a.sse.publishToUser('ann', 1).catch((error: SSEKifyError) => error);
+  await a.ann.received(1);
+  await b.sse.publishToUser('ann', 2);
+  a.adapter.refusal = undefined;
+  await a.sse.publishToUser('ann', 1, { id: refused.id });
+  await b.sse.publishToUser('ann', 3);
+  await b.ann.received(3);
+  expect(b.said()).toEqual(['2', '1', '3']);
+  const moved = await openStream(`${b.url}/ann`, { lastEventId: a.ann.lastEventId });
+  await moved.until(({ events }) => events.some(({ data }) => data === '3'));
+  expect(moved.events[0]?.event).toBe('server:gap');
+  expect(JSON.parse(moved.events[0]?.data ?? '')).toEqual({ lastEventId: refused.id, reason: 'evicted' });
+  // Nobody was given early what is published by an instance that nobody is connected to.
+  c.ann.close();
+  await expect.poll(() => c.sse.stats().connections).toBe(0);
+  c.adapter.refusal = new Error('refused');
+  const { id } = await c.sse.publishToUser('ann', 4).catch((error: SSEKifyError) => error);
+  c.adapter.refusal = undefined;
+  await c.sse.publishToUser('ann', 4, { id });
+  await b.ann.received(4);
+  const position = await openStream(`${b.url}/ann`, { lastEventId: b.ann.events[2]?.id ?? '' });
+  await position.received(1);
+  expect(position.events.map(({ data }) => data)).toEqual(['4']);
+});
+
 it('keeps the history in doubt while the subscription is lost, whatever still arrives of before', async () => {
   const bus = new MemoryBus();
   const a = await instance(bus);

@@ -161,6 +161,27 @@ describe.each(adapters)('with %s', (_, make) => {
     expect(a.ann.events.map(({ data }) => JSON.parse(data).seq)).toEqual([0, 1, undefined, 2]);
   });
 
+  it.each([
+    ['without a number', {}],
+    ['with one', { requestId: 'k' }],
+  ])('tells by the retry that clients had it before what came in the meantime, %s', async (_kind, fields) => {
+    const [redis, a, b] = await pair();
+    const client = redis.client();
+    await client.call('ACL', 'SETUSER', 'default', 'resetchannels');
+    await expect(client.publish('ssekify:bus', '')).rejects.toThrow();
+    const error = await a.sse.publishToUser('ann', { n: 1, ...fields }).catch((cause) => cause);
+    expect(error).toMatchObject({ code: 'PUBLISH_REFUSED', delivered: 1 });
+    await client.call('ACL', 'SETUSER', 'default', 'allchannels');
+    await Promise.all([a.sse.ready(), b.sse.ready()]);
+    await expect.poll(() => b.sse.publishToUser('ann', { n: 2 }).then(() => 'taken', String)).toBe('taken');
+    await a.sse.publishToUser('ann', { n: 1, ...fields }, { id: error.id });
+    await b.ann.until(({ events }) => events.some(({ id }) => id === error.id));
+    const moved = await openStream(`${b.url}/ann`, { lastEventId: error.id });
+    await b.sse.publishToUser('ann', { n: 3 });
+    await moved.until(({ events }) => events.some(({ data }) => data.includes('"n":3')));
+    expect(moved.events[0]?.event).toBe('server:gap');
+  });
+
   it('takes a replica for a refusal where a number is needed', async () => {
     const [redis, a] = await pair();
     const client = redis.client();

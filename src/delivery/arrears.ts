@@ -17,8 +17,8 @@ export interface Part {
 
 /** What a client that is behind is still to get, and how it is cut for writing. */
 export class Arrears extends Queue {
-  /** What is left of a frame larger than one write. */
-  #rest: Buffer | undefined;
+  /** What is left of a frame larger than one write. The whole is held: a part alone would not keep it where others find it. */
+  #rest: { whole: Buffer; from: number } | undefined;
 
   override get empty(): boolean {
     return this.#rest === undefined && super.empty;
@@ -29,7 +29,7 @@ export class Arrears extends Queue {
    * @param gapAfter - tells of a loss behind these frames. @returns the frame that tells the client, if it is to be told
    */
   next(gapAfter: (frames: readonly Frame[]) => Frame | undefined): Chunk | Part | undefined {
-    if (this.#rest !== undefined) return this.#cut(this.#rest, undefined);
+    if (this.#rest !== undefined) return this.#cut(this.#rest.whole, undefined, this.#rest.from);
     // Taken out first: listeners of a gap may send, and what they push out must not be of this.
     for (let entries = this.take(PIECE_BYTES); entries.length > 0; entries = this.take(PIECE_BYTES)) {
       const frames: Frame[] = [];
@@ -44,9 +44,10 @@ export class Arrears extends Queue {
     return undefined;
   }
 
-  #cut(bytes: Buffer, lastId: string | undefined): Part {
-    this.#rest = bytes.length > PIECE_BYTES ? bytes.subarray(PIECE_BYTES) : undefined;
-    return { bytes: bytes.subarray(0, PIECE_BYTES), lastId };
+  #cut(whole: Buffer, lastId: string | undefined, from = 0): Part {
+    const to = from + PIECE_BYTES;
+    this.#rest = whole.length > to ? { whole, from: to } : undefined;
+    return { bytes: whole.subarray(from, to), lastId };
   }
 }
 

@@ -120,7 +120,7 @@ const userOf = (c) => c.req.query('userId');`,
 
   nuxt: {
     before: `import http from 'node:http';\n${GREETING_HUB}
-const userOf = ({ node }) => new URL(node.req.url, 'http://localhost').searchParams.get('userId');
+const userOf = ({ node }) => new URL(node.req.url, 'http://localhost').searchParams.get('userId') ?? '';
 const defineEventHandler = (handler) => http.createServer((req, res) => {
   try {
     handler({ node: { req, res } });
@@ -133,7 +133,7 @@ const defineEventHandler = (handler) => http.createServer((req, res) => {
 
   adonis: {
     before: `import http from 'node:http';\n${GREETING_HUB}
-const userOf = (request) => new URL(request.url, 'http://localhost').searchParams.get('userId');
+const userOf = (request) => new URL(request.url, 'http://localhost').searchParams.get('userId') ?? '';
 const router = {
   get: (path, handler) => http.createServer((request, raw) => {
     try {

@@ -35,21 +35,11 @@ export class Fifo<Item> {
     ring[this.#head] = undefined;
     this.#head = (this.#head + 1) & (ring.length - 1);
     this.#length -= 1;
-    if (this.#length === 0 && ring.length > KEPT_ROOM) this.clear();
-    return item;
-  }
-
-  clear(): void {
-    this.#ring = [];
-    this.#head = 0;
-    this.#length = 0;
-  }
-
-  *[Symbol.iterator](): Iterator<Item> {
-    for (let index = 0; index < this.#length; index += 1) {
-      const item = this.#at(index);
-      if (item !== undefined) yield item;
+    if (this.#length === 0 && ring.length > KEPT_ROOM) {
+      this.#ring = [];
+      this.#head = 0;
     }
+    return item;
   }
 
   /** From the newest to the oldest. */

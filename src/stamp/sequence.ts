@@ -26,11 +26,6 @@ export class Sequence {
     this.#counters = new LocalCounters(settings.startAt, now);
   }
 
-  /** Keys whose counters are held. */
-  get size(): number {
-    return this.#counters.size;
-  }
-
   /** The number `data` is due; `undefined` when it has no key, or a number of its own. */
   ticket(data: PlainObject): SeqTicket | undefined {
     if (data[this.#settings.fieldName] !== undefined) return undefined;

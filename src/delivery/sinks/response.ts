@@ -15,7 +15,6 @@ export interface RawSocket {
   readonly readableEnded?: boolean;
   readonly writableEnded?: boolean;
   readonly bytesRead?: number;
-  readonly bytesWritten?: number;
   /** The response whose turn it is on a socket of Node's server of HTTP/1; `null`: none is. */
   readonly _httpMessage?: object | null;
   destroySoon?(): unknown;

@@ -38,8 +38,6 @@ const PIECE_BYTES = 256 * 1024;
 /** Events among which a piece is looked for at once: each of a thousand rooms may have very many of them. */
 const PIECE_AMONG = 8000;
 
-const orderOf = ({ order }: { order: number }) => order;
-
 /**
  * The newest part of the log in memory, by scope. Places in it are numbers of this instance, ascending; a position of the log
  * finds its place by its id.
@@ -47,10 +45,10 @@ const orderOf = ({ order }: { order: number }) => order;
 export class Ring {
   readonly #windowMs: number;
   readonly #maxBytes: number;
-  readonly #kept = new Track<Kept>(orderOf);
-  readonly #everyone = new Track<Frame>(orderOf);
+  readonly #kept = new Track<Kept>();
+  readonly #everyone = new Track<Frame>();
   readonly #tracks = { user: new Map<string, Track<Frame>>(), room: new Map<string, Track<Frame>>() };
-  readonly #breaks = new Track<Break>(orderOf);
+  readonly #breaks = new Track<Break>();
   /** Stretches in which nothing stands: a position in one is of what the log has lost. */
   readonly #voids: { from: StreamId; to: StreamId }[] = [];
   #bytes = 0;
@@ -186,7 +184,7 @@ export class Ring {
     const tracks = this.#tracks[scope.kind];
     let track = tracks.get(scope.name);
     if (track === undefined) {
-      track = new Track<Frame>(orderOf);
+      track = new Track();
       tracks.set(scope.name, track);
     }
     return track;

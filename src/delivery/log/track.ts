@@ -1,12 +1,7 @@
-/** A list in the order of something's numbers that grows at its end and is cut at its front. */
-export class Track<Item> {
-  readonly #orderOf: (item: Item) => number;
+/** A list in the order of its items' places that grows at its end and is cut at its front. */
+export class Track<Item extends { order: number }> {
   #items: (Item | undefined)[] = [];
   #head = 0;
-
-  constructor(orderOf: (item: Item) => number) {
-    this.#orderOf = orderOf;
-  }
 
   get length(): number {
     return this.#items.length - this.#head;
@@ -34,7 +29,7 @@ export class Track<Item> {
 
   /** Index of the first item behind `order`. */
   firstAfter(order: number): number {
-    return this.first((item) => this.#orderOf(item) > order);
+    return this.first((item) => item.order > order);
   }
 
   /** Index of the first item for which a fact holds that holds for all behind it too. */

@@ -165,16 +165,15 @@ export class Hub implements BusHost {
 
   #receive<Events extends object>(user: string, exchange: Exchange, registration: Registration) {
     const { connection, lastEventId, refused, tell } = this.#reception.receive(user, exchange, registration);
-    if (connection === undefined) {
-      const reason = refused ?? 'gone';
-      this.#counters.refused[reason] += 1;
-      return new RefusedHandle<Events>(user, lastEventId, reason);
+    if (refused !== undefined) {
+      this.#counters.refused[refused] += 1;
+      return new RefusedHandle<Events>(user, lastEventId, refused);
     }
     const encode = (data: unknown, wish: SendOptions | undefined) => this.#encode(data, this.#liveWish(wish, data));
     this.tasks.came(user);
     const handle = new ConnectionHandle<Events>(connection, this.#delivery, encode, lastEventId);
     this.#reporter.tell('connect', () => ({ userId: user, connId: connection.connId, handle }));
-    tell?.();
+    tell();
     return handle;
   }
 

@@ -1,14 +1,12 @@
 import type { Registration } from '../options.js';
 import type { RefusalReason } from '../types.js';
 import { type HeaderChange, STREAM_HEADERS } from '../wire/head.js';
+import type { Delivery } from './delivery.js';
 import { jitteredRetry } from './jitter.js';
-import type { Registry } from './registry.js';
 import type { Exchange } from './sinks/exchange.js';
 
-/** What decides whether a connection is let in. */
-export interface AdmissionRules {
-  registry: Registry;
-  draining: boolean;
+/** How many connections are let in. */
+export interface ConnectionLimits {
   maxConnections: number | undefined;
   maxConnectionsPerUser: number | undefined;
 }
@@ -23,7 +21,8 @@ export function admit(
   userId: string,
   exchange: Exchange,
   { settings, headers, signal }: Registration,
-  { registry, draining, maxConnections, maxConnectionsPerUser }: AdmissionRules,
+  { registry, draining }: Delivery,
+  { maxConnections, maxConnectionsPerUser }: ConnectionLimits,
 ): RefusalReason | undefined {
   const streamHeaders = [...STREAM_HEADERS, ...headers];
   const refusal = exchange.refusal();

@@ -2,33 +2,30 @@ import type { Registration } from '../options.js';
 import type { Counters } from '../stats.js';
 import type { RefusalReason } from '../types.js';
 import { encodeRetry } from '../wire/frame.js';
-import { type AdmissionRules, admit } from './admission.js';
+import { admit, type ConnectionLimits } from './admission.js';
 import { Connection } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { Exchange } from './sinks/exchange.js';
 
 /** How a request for a stream was answered. */
-export interface Received {
-  lastEventId: string | undefined;
-  /** Absent when it was refused. */
-  connection?: Connection;
-  refused?: RefusalReason;
-  /** Tells what came of letting it in; to be called when it was told that it is here. */
-  tell?: () => void;
-}
+export type Received = { lastEventId: string | undefined } & (
+  | {
+      connection: Connection;
+      refused?: undefined;
+      /** Tells what came of letting it in; to be called once its coming was told. */
+      tell: () => void;
+    }
+  | { connection?: undefined; refused: RefusalReason; tell?: undefined }
+);
 
 /** Receives responses: lets them in or sends them away, and connects those that are in. */
 export class Reception {
   readonly #delivery: Delivery;
   readonly #counters: Counters;
-  readonly #limits: Pick<AdmissionRules, 'maxConnections' | 'maxConnectionsPerUser'>;
+  readonly #limits: ConnectionLimits;
   #connections = 0;
 
-  constructor(
-    delivery: Delivery,
-    counters: Counters,
-    limits: Pick<AdmissionRules, 'maxConnections' | 'maxConnectionsPerUser'>,
-  ) {
+  constructor(delivery: Delivery, counters: Counters, limits: ConnectionLimits) {
     this.#delivery = delivery;
     this.#counters = counters;
     this.#limits = limits;
@@ -41,9 +38,7 @@ export class Reception {
     delivery.heartbeat(settings);
     // An empty option is no position, whatever the request says.
     const lastEventId = (registration.lastEventId ?? exchange.lastEventId) || undefined;
-    const { maxConnections, maxConnectionsPerUser } = this.#limits;
-    const rules = { registry: delivery.registry, draining: delivery.draining, maxConnections, maxConnectionsPerUser };
-    const refused = admit(userId, exchange, registration, rules);
+    const refused = admit(userId, exchange, registration, delivery, this.#limits);
     if (refused !== undefined) return { lastEventId, refused };
 
     this.#connections += 1;

@@ -30,15 +30,14 @@ export function readHeaders(headers: Record<string, unknown>, option: string): H
   for (const [name, value] of Object.entries(headers)) {
     try {
       validateHeaderName(name);
-      if (value === undefined || typeof value === 'string' || typeof value === 'number') {
-        if (value !== undefined) validateHeaderValue(name, String(value));
-        if (!FRAMING.has(name.toLowerCase())) changes.push({ name, value });
+      if (typeof value === 'string' || typeof value === 'number') {
+        validateHeaderValue(name, String(value));
       } else if (Array.isArray(value) && value.every((each): each is string => typeof each === 'string')) {
         for (const each of value) validateHeaderValue(name, each);
-        if (!FRAMING.has(name.toLowerCase())) changes.push({ name, value });
-      } else {
+      } else if (value !== undefined) {
         refuseHeader(option, name, value, undefined);
       }
+      if (!FRAMING.has(name.toLowerCase())) changes.push({ name, value });
     } catch (error) {
       if (error instanceof SSEKifyError) throw error;
       refuseHeader(option, name, value, error);

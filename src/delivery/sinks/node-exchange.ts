@@ -1,7 +1,7 @@
 import { type HeaderChange, requestedEventId } from '../../wire/head.js';
 import type { Exchange } from './exchange.js';
 import { hadSink, NodeSink } from './node-sink.js';
-import { answer, hangUpAfter, isGone, type RawResponse, sendHead } from './response.js';
+import { hangUpAfter, isGone, type RawResponse, sendHead } from './response.js';
 import type { SinkOwner } from './sink.js';
 
 /** RFC 9110, section 6.4.1. */
@@ -39,7 +39,8 @@ export class NodeExchange implements Exchange {
 
   answer(status: number, headers: readonly HeaderChange[], text?: string, last = false): void {
     if (last) hangUpAfter(this.#res);
-    answer(this.#res, status, headers, text);
+    sendHead(this.#res, status, headers);
+    this.#res.end(text);
   }
 
   open(owner: SinkOwner): NodeSink {

@@ -1,5 +1,6 @@
 import { type OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
+import { hasMethods } from '../../checks.js';
 import { reasonOf, SSEKifyError, show } from '../../errors.js';
 import { setImmediate } from '../../event-loop.js';
 import type { HeaderChange, RequestHead } from '../../wire/head.js';
@@ -62,10 +63,7 @@ export interface RawResponse {
 }
 
 /** Whether a value can be written to as a response. */
-function isRawResponse(value: unknown): value is RawResponse {
-  if (typeof value !== 'object' || value === null) return false;
-  return typeof Reflect.get(value, 'write') === 'function' && typeof Reflect.get(value, 'end') === 'function';
-}
+const isRawResponse = (value: unknown): value is RawResponse => hasMethods(value, ['write', 'end']);
 
 /** @throws SSEKifyError INVALID_RESPONSE */
 export function checkResponse(value: unknown): RawResponse {
@@ -205,10 +203,4 @@ function writeHead(res: RawResponse, status: number, changes: readonly HeaderCha
   // Koa presets 404 with its message.
   if (!http2 && res.statusMessage !== undefined) res.statusMessage = '';
   res.writeHead?.(status);
-}
-
-/** Answers a response that is to carry no stream, and ends it. */
-export function answer(res: RawResponse, status: number, headers: readonly HeaderChange[], text?: string): void {
-  sendHead(res, status, headers);
-  res.end(text);
 }

@@ -1,3 +1,4 @@
+import { hasMethods } from '../../checks.js';
 import { SSEKifyError, show } from '../../errors.js';
 import { type HeaderChange, requestedEventId } from '../../wire/head.js';
 import { onceAborted } from '../abort.js';
@@ -13,20 +14,21 @@ export function checkRequest(value: unknown): Request {
 }
 
 function isRequest(value: object): value is Request {
-  const headers: unknown = Reflect.get(value, 'headers');
   return (
     typeof Reflect.get(value, 'url') === 'string' &&
     typeof Reflect.get(value, 'method') === 'string' &&
-    typeof headers === 'object' &&
-    headers !== null &&
-    typeof Reflect.get(headers, 'get') === 'function'
+    hasMethods(Reflect.get(value, 'headers'), ['get'])
   );
 }
 
 /** A web-standard request, whose response is made here. */
 export class WebExchange implements Exchange {
   readonly #request: Request;
-  #answer: { status: number; headers: Headers; body: ReadableStream<Uint8Array> | string | null } | undefined;
+  #answer: { status: number; headers: Headers; body: ReadableStream<Uint8Array> | string | null } = {
+    status: 200,
+    headers: new Headers(),
+    body: null,
+  };
   #letGo: (() => void) | undefined;
   #sink: WebSink | undefined;
   readonly begun = false;
@@ -47,8 +49,8 @@ export class WebExchange implements Exchange {
 
   /** The response; with an empty body when nothing answered. */
   get response(): Response {
-    const { status = 200, headers, body = null } = this.#answer ?? {};
-    return new Response(this.headOnly ? null : body, headers === undefined ? { status } : { status, headers });
+    const { status, headers, body } = this.#answer;
+    return new Response(this.headOnly ? null : body, { status, headers });
   }
 
   refusal(): 'gone' | undefined {
@@ -75,7 +77,7 @@ export class WebExchange implements Exchange {
       },
     });
     this.#sink = sink;
-    if (this.#answer !== undefined) this.#answer.body = sink.body;
+    this.#answer.body = sink.body;
     const { signal } = this.#request;
     if (signal !== undefined && signal !== null) this.#letGo = onceAborted(signal, () => sink.abort());
     return sink;

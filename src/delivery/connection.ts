@@ -203,8 +203,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   close(reason: DisconnectReason, retryMs?: number): void {
     if (this.#state !== 'open') return;
     if (retryMs !== undefined) this.pushLast(encodeRetry(retryMs));
-    this.#state = 'ending';
-    this.#host.left(this, reason);
+    this.#leave(reason);
     if (reason === 'stalled' || reason === 'backpressure') this.destroy();
     else {
       this.#watchProgress();
@@ -220,10 +219,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
 
   /** Cuts the client off. @param reason - what is told of one that was open */
   destroy(reason: DisconnectReason = 'shutdown'): void {
-    if (this.#state === 'open') {
-      this.#state = 'ending';
-      this.#host.left(this, reason);
-    }
+    this.#leave(reason);
     const sink = this.#sink;
     this.#finish();
     sink?.destroy();
@@ -239,10 +235,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   }
 
   closed(reason: DisconnectReason): void {
-    if (this.#state === 'open') {
-      this.#state = 'ending';
-      this.#host.left(this, reason);
-    }
+    this.#leave(reason);
     this.#finish();
   }
 
@@ -407,6 +400,13 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
 
   #wakeAt(at: number): void {
     if (at !== NEVER) this.#host.clock.wakeAt(this, at);
+  }
+
+  /** Takes no frame any more. */
+  #leave(reason: DisconnectReason): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'ending';
+    this.#host.left(this, reason);
   }
 
   #finish(): void {

@@ -171,14 +171,9 @@ export class Delivery implements ConnectionHost {
     return true;
   }
 
-  /** Resolves when all of these can take more, or the signal aborts; `undefined` when they can now. */
-  roomIn(who: Connection | Set<Connection> | undefined, signal: AbortSignal): Promise<void> | undefined {
-    const crowded = crowdedOf(who);
-    return crowded === undefined ? undefined : this.#roomIn(crowded, who, signal);
-  }
-
-  async #roomIn(first: Connection, who: Connection | Set<Connection> | undefined, signal: AbortSignal): Promise<void> {
-    let crowded: Connection | undefined = first;
+  /** Resolves when all of these can take more, or the signal aborts. */
+  async roomIn(who: Connection | Set<Connection> | undefined, signal: AbortSignal): Promise<void> {
+    let crowded = crowdedOf(who);
     while (crowded !== undefined && !signal.aborted) {
       await relieved(crowded, signal);
       crowded = crowdedOf(who);

@@ -5,15 +5,15 @@ import { checkItems, pump } from '../pump.js';
 import { harmless } from '../settling.js';
 import type { Items } from '../types.js';
 import { failureOf, NO_REASON } from './failure.js';
-import type { ProgressOptions, Task, TaskEvent, TaskPhase } from './types.js';
+import type { ProgressOptions, Task, TaskEvent } from './types.js';
 
 /** What a task needs of its hub. */
 export interface TaskPort {
   /** Whether an event with the key of one before is left out. */
   readonly keyed: boolean;
   publish(userId: string, data: TaskEvent, event: string, key: string | undefined): Promise<unknown>;
-  /** Resolves when the user's connections on this instance can take more, or the signal aborts; `undefined` when they can now. */
-  roomFor(userId: string, signal: AbortSignal): Promise<void> | undefined;
+  /** Resolves when the user's connections on this instance can take more, or the signal aborts. */
+  roomFor(userId: string, signal: AbortSignal): Promise<void>;
 }
 
 /** The checked options of a task. */
@@ -23,6 +23,9 @@ export interface TaskSettings {
   /** How long after its user left it ends; never, when that is `Infinity`. */
   goneAfterMs: number;
 }
+
+/** What one event of a task tells. */
+type Word = Omit<TaskEvent, 'requestId' | 'event'>;
 
 const progressSchema = { type: text(undefined) };
 
@@ -130,14 +133,14 @@ export class Work implements Task {
     this.#failed = undefined;
     if (!isAgain) this.#pieces += 1;
     try {
-      await this.#publish('progress', type, payload, undefined, place);
+      await this.#publish({ phase: 'progress', type, payload }, place);
     } catch (error) {
       this.#failed = { type, payload, place };
       throw error;
     }
   }
 
-  #end(last: Pick<TaskEvent, 'phase' | 'payload' | 'error'>): Promise<void> {
+  #end(last: Word): Promise<void> {
     if (!this.#ended) {
       // First of all: what listens to the hub may end it, too.
       this.#ended = true;
@@ -153,25 +156,19 @@ export class Work implements Task {
     this.#over.abort();
   }
 
-  async #publishEnd({ phase, payload, error }: Pick<TaskEvent, 'phase' | 'payload' | 'error'>): Promise<void> {
+  async #publishEnd(last: Word): Promise<void> {
     try {
-      await this.#publish(phase, undefined, payload, error, 'end');
+      await this.#publish(last, 'end');
     } catch (cause) {
       if (!refusesData(cause)) throw cause;
       // The client must not wait for an end that could not be told.
-      const failure = phase === 'done' ? failureOf(cause) : { message: NO_REASON };
-      await this.#publish('error', undefined, undefined, failure, 'end');
-      if (phase === 'done') throw cause;
+      const isDone = last.phase === 'done';
+      await this.#publish({ phase: 'error', error: isDone ? failureOf(cause) : { message: NO_REASON } }, 'end');
+      if (isDone) throw cause;
     }
   }
 
-  #publish(
-    phase: TaskPhase,
-    type: string | undefined,
-    payload: unknown,
-    error: TaskEvent['error'],
-    place: number | 'end',
-  ): Promise<unknown> {
+  #publish({ phase, type, payload, error }: Word, place: number | 'end'): Promise<unknown> {
     const { requestId, event } = this.#settings;
     const data: TaskEvent = { requestId, phase, event: phase };
     if (type !== undefined) data.type = type;

@@ -115,7 +115,7 @@ export class Lossless implements LogBusHost {
       feed.mark(id);
       return;
     }
-    const received = kind === 'event' ? this.#decode(entry) : undefined;
+    const received = this.#decode(entry);
     if (entry.prev !== undefined) feed.ring.emptyBetween(entry.prev, id);
     // A client that was told of an earlier tick has missed nothing where the log begins with this one.
     if (entry.since !== undefined) feed.moveTo(entry.since);
@@ -126,8 +126,9 @@ export class Lossless implements LogBusHost {
       feed.record(received.scope, encodeEvent(received.event, this.#parts.delivery.nextOrder()));
   }
 
-  /** An event's id is its place in the log, whatever its envelope says. */
+  /** What was published, if it was and can be read. An event's id is its place in the log, whatever its envelope says. */
   #decode(entry: LogEntry, tells = true): Received | undefined {
+    if (entry.kind !== 'event') return undefined;
     try {
       const received = this.#reader.read(entry.message);
       if ('event' in received) received.event.id = entry.name;
@@ -145,7 +146,7 @@ export class Lossless implements LogBusHost {
     const { id, kind } = entry;
     if (kind === 'mark') return { id, kind };
     // What is wrong with it was told when it came.
-    const received = kind === 'event' ? this.#decode(entry, false) : undefined;
+    const received = this.#decode(entry, false);
     if (received === undefined || 'command' in received) return { id, kind: 'other' };
     return { id, kind: 'event', scope: received.scope, frame: encodeEvent(received.event, 0) };
   }

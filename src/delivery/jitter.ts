@@ -1,9 +1,10 @@
+import { MAX_TIMER_MS } from '../wire/fields.js';
 import { FINEST_SLOT_MS } from './clock.js';
 
 /** A reconnection time that spreads clients which are sent away together: once to three times the usual, at least 1 s. */
 export function jitteredRetry(retryMs: number): number {
   const base = Math.max(retryMs, 1000);
-  return Math.min(Math.round(base * (1 + 2 * Math.random())), 2 ** 31 - 1);
+  return Math.min(Math.round(base * (1 + 2 * Math.random())), MAX_TIMER_MS);
 }
 
 /**

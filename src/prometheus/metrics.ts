@@ -15,15 +15,6 @@ export interface MetricDefinition {
 
 type Read = MetricDefinition['read'];
 
-const counter = (name: string, help: string, read: Read, label?: string): MetricDefinition => ({
-  kind: 'counter',
-  name: `${name}_total`,
-  help,
-  label,
-  aggregator: 'sum',
-  read,
-});
-
 const gauge = (name: string, help: string, read: Read, label?: string): MetricDefinition => ({
   kind: 'gauge',
   name,
@@ -31,6 +22,11 @@ const gauge = (name: string, help: string, read: Read, label?: string): MetricDe
   label,
   aggregator: 'sum',
   read,
+});
+
+const counter = (name: string, help: string, read: Read, label?: string): MetricDefinition => ({
+  ...gauge(`${name}_total`, help, read, label),
+  kind: 'counter',
 });
 
 /** A gauge of which the worst counts. */

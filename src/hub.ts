@@ -82,7 +82,7 @@ export class Hub implements BusHost {
     if (source !== undefined) settings.seq.frameIdPolicy = 'none';
     this.#readRegistration = registrationReader(settings);
     this.#reporter = new Reporter(emitter, this.#counters);
-    // Later: it is asked while an event is on its way, which those that listeners send must not overtake.
+    // Later: the function is asked while an event is on its way, which what a listener of 'error' sends must not overtake.
     const tellLater = (error: SSEKifyError) => queueMicrotask(() => this.error(error));
     settings.roomOptions = saferRoomOptions(settings.roomOptions, tellLater);
     this.#stamper = new Stamper(settings, this.#instanceId, () => this.#clock.now());
@@ -248,7 +248,7 @@ export class Hub implements BusHost {
   shutdown(options: unknown): Promise<void> {
     if (this.#farewell !== undefined) return this.#farewell;
     const { announce, event, graceMs } = readShutdownOptions(options);
-    // First of all: who hears of clients that leave may ask for the same again.
+    // First of all: a listener that hears of a client's end may call `shutdown` again.
     let endWith: (end: Promise<void>) => void = () => undefined;
     this.#farewell = new Promise((resolve) => {
       endWith = resolve;

@@ -35,9 +35,9 @@ class Slot extends Set<Wakeable> {
 export class Clock {
   /** By the slot's end, in ms. */
   readonly #slots = new Map<number, Slot>();
-  /** Clears the timer by what belongs to what it was set with. */
+  /** Clears the timer, by the `clearTimeout` that belongs to the `setTimeout` it was set with. */
   #clear: (() => void) | undefined;
-  /** What the timer was set with: others replace it by fake timers, and take those back with all that they were set for. */
+  /** The `setTimeout` that was used last: tests put fake timers in its place, and what was set with those is lost with them. */
   #setWith = setTimeout;
   #armedAt = Number.POSITIVE_INFINITY;
   #latest = 0;

@@ -41,7 +41,7 @@ export class Delivery implements ConnectionHost {
   readonly #parts: DeliveryParts;
   /** Connections that take nothing any more, but whose responses are not over. */
   readonly #leaving = new Set<Connection>();
-  /** Connections that not everybody was told of yet, with what tells that they have left by now. */
+  /** Connections whose coming is being told to listeners; with what tells of their end, if that has come by now. */
   readonly #coming = new Map<Connection, (() => void) | undefined>();
   #whenEmpty: (() => void)[] = [];
   #order = 0;
@@ -137,7 +137,7 @@ export class Delivery implements ConnectionHost {
 
   /**
    * Takes a connection in: what it missed first, then it is live, with nothing in between.
-   * @returns tells what came of it; to be called when it was told that the connection is here
+   * @returns tells what came of it; to be called once the connection's coming was told
    */
   enter(connection: Connection, lastEventId: string | undefined, rooms: readonly string[]): () => void {
     this.registry.add(connection);

@@ -27,7 +27,7 @@ export interface History {
   forget(scope: Scope): void;
   /** Events were lost, or came in another order than the channel's. */
   tear(ongoing: boolean): void;
-  /** Whether a connection that cannot take a frame may be left behind, since it can read it later. @returns whether it was */
+  /** Leaves behind a connection that cannot take a frame, if it can read that later. @returns whether it did */
   leaveBehind(connection: Connection, frame: Frame): boolean;
   /** Moves a client's last id to now, when nothing else does; `undefined` when it need not be moved. */
   cursor(sentId: string): Frame | undefined;

@@ -78,7 +78,7 @@ export class Queue {
     for (const frame of frames) this.#protected.push(frame);
   }
 
-  /** Takes what comes next: as many frames as fit in `bytes`, at least one if there is one, and none apart from a loss before it. */
+  /** Takes what comes next: as many frames as fit in `bytes`, at least one if there is one, and that behind a loss with it. */
   take(bytes: number): Entry[] {
     const taken: Entry[] = [];
     let room = bytes;

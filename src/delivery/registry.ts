@@ -31,7 +31,7 @@ export class Registry {
     connection.rooms = undefined;
   }
 
-  /** @returns `false` when it was in the room already, and whether it is the first there */
+  /** @returns `'opened'` for the first in the room, `'joined'` for another, `false` for one that was in it already */
   join(connection: Connection, room: string): 'opened' | 'joined' | false {
     connection.rooms ??= new Set();
     if (connection.rooms.has(room)) return false;

@@ -212,7 +212,7 @@ export class Replay implements Wakeable {
     }
   }
 
-  /** Makes a frame that is kept no longer the newest loss of its scope. */
+  /** A frame was taken out of a buffer: it is now the newest that its scope has lost. */
   #lose(frame: Evicted, buffer: RecentBuffer): void {
     this.#items -= 1;
     this.#bytes -= frame.byteLength;

@@ -29,7 +29,7 @@ export class Rooms {
   readonly #parts: RoomsParts;
   /** Those that began and have not ended; one that nobody is in waits for somebody. */
   readonly #begun = new Map<string, EmptyRoom | undefined>();
-  /** Those of which not everybody heard yet that they began, and whether nobody is in again. */
+  /** Those whose beginning is being told to listeners, and whether they are empty again. */
   readonly #beginning = new Map<string, boolean>();
 
   constructor(parts: RoomsParts) {

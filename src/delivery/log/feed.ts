@@ -43,7 +43,7 @@ export interface LogFeedParts {
   asked(): number;
 }
 
-/** The place of a position of which it is not known, or known not to be, that the ring holds it. */
+/** The place of a position that the ring does not hold, or is not known to hold. */
 const OLDER = Number.NEGATIVE_INFINITY;
 
 /** History in lossless mode: connections read the log, and go live where the ring ends. */
@@ -160,7 +160,7 @@ export class LogFeed implements History {
       this.#follow(connection, new LogBacklog(this, connection, { lastEventId }));
       return;
     }
-    // A client that has nothing is live at once: the ring may not hold the next event until it is written to.
+    // A client that has nothing is live at once: were it to read the ring later, the next event might be gone from it by then.
     const cursor = this.cursor('');
     if (cursor !== undefined) connection.pushReplay([cursor]);
   }
@@ -254,8 +254,9 @@ export class LogFeed implements History {
   }
 
   /**
-   * What was said to others moved a client on without a word: it would come back with a position before what is resent. It is
-   * told where it stands behind all rooms that it joins in this tick, lest it come back without a part of them.
+   * Frames are resent without their ids, and the last id that a client has may be from before them: it would come back with
+   * that, and get them again. So it is told where it stands, behind what is resent of all rooms that it joins in this tick:
+   * told earlier, it could come back without a part of that.
    */
   #moveOn(connection: Connection): void {
     if (this.#moving.size === 0) nextTick(() => this.#sendCursors());

@@ -110,7 +110,7 @@ export class Ring {
     if (this.#voids.push({ from, to }) > MAX_VOIDS) this.#voids.shift();
   }
 
-  /** The end of the stretch in which nothing stands, but for this position; where a break is to come, that one tells of it. */
+  /** The end of the void that a position lies in; `undefined` when it lies in none, or when a break behind it tells of the loss. */
   endOfVoid(position: StreamId): StreamId | undefined {
     const broken = this.#breaks.at(this.#breaks.length - 1)?.id ?? BEGINNING;
     const isIn = ({ from, to }: { from: StreamId; to: StreamId }) =>

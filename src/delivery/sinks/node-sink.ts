@@ -159,8 +159,8 @@ export class NodeSink implements Sink {
 
   #write(data: string | Uint8Array, encoding?: BufferEncoding): boolean {
     const res = this.#res;
-    // Its 'close' is on the way; Node would make an error of the write. Where that was, a listener that threw kept it from here,
-    // and the write counts as one that no client takes.
+    // Node would make an error of the write. Mostly its 'close' is on the way; where it has come, another listener threw and kept
+    // it from here, and the write counts as one that the client does not take.
     if (res.writableEnded === true || res.destroyed === true) return res.closed !== true;
     try {
       const more = typeof data === 'string' ? res.write(data, encoding) : res.write(data);

@@ -1,5 +1,5 @@
-import type { Clock, Wakeable } from '../delivery/clock.js';
-import { afterSilence, LAST_MS } from '../settling.js';
+import type { Clock } from '../delivery/clock.js';
+import { Deadlines } from './deadlines.js';
 import { type Outgoing, Publication } from './publication.js';
 
 // A little less than the 5 s that are promised, for the clock's slots and the last look.
@@ -24,19 +24,16 @@ export interface UnderWayHost {
 }
 
 /** Publications without answer, or without echo, by their number, in call order; each has its time. */
-export class UnderWay implements Wakeable {
-  wakeSlot: number | undefined;
-
-  readonly #clock: Clock;
+export class UnderWay {
+  readonly #deadlines: Deadlines;
   readonly #host: UnderWayHost;
   readonly #byNumber = new Map<string, Publication>();
   #sent = 0;
   /** Of the newest publish that came back. */
   #echoed = 0;
-  #cancelLook: (() => void) | undefined;
 
   constructor(clock: Clock, host: UnderWayHost) {
-    this.#clock = clock;
+    this.#deadlines = new Deadlines(clock, (now) => this.#expire(now));
     this.#host = host;
   }
 
@@ -55,9 +52,9 @@ export class UnderWay implements Wakeable {
   /** Its answer is awaited from now on. */
   start(outgoing: Outgoing): Publication {
     this.#sent += 1;
-    const publication = new Publication(outgoing, this.#sent, this.#clock.now() + ANSWER_MS);
+    const publication = new Publication(outgoing, this.#sent, this.#deadlines.in(ANSWER_MS));
     this.#byNumber.set(outgoing.n, publication);
-    this.#wakeFor(publication);
+    this.#deadlines.lookAt(publication.deadline);
     return publication;
   }
 
@@ -70,7 +67,7 @@ export class UnderWay implements Wakeable {
     const { deadline } = publication;
     this.#awaitEcho(publication);
     const inTime = deadline >= publication.deadline;
-    this.#wakeFor(publication);
+    this.#deadlines.lookAt(publication.deadline);
     return inTime && (publication.outgoing.paced === true || this.size > MAX_AHEAD);
   }
 
@@ -84,19 +81,8 @@ export class UnderWay implements Wakeable {
   }
 
   close(): void {
-    this.#clock.cancel(this);
-    this.#cancelLook?.();
+    this.#deadlines.end();
     this.#byNumber.clear();
-  }
-
-  wake(now: number): undefined {
-    // Those whose time is over only since then have a last part of their own: they may have left just now.
-    this.#cancelLook?.();
-    this.#cancelLook = afterSilence(LAST_MS, () => this.#expire(now));
-  }
-
-  #wakeFor({ deadline }: Publication): void {
-    this.#clock.wakeAt(this, deadline);
   }
 
   #expire(now: number): void {
@@ -108,7 +94,7 @@ export class UnderWay implements Wakeable {
       next = Math.min(next, publication.deadline);
       if (publication.taken) awaited.push(publication);
     }
-    if (next !== Number.POSITIVE_INFINITY) this.#clock.wakeAt(this, next);
+    if (next !== Number.POSITIVE_INFINITY) this.#deadlines.lookAt(next);
   }
 
   /** @param awaited - those that the channel took before, whose echo may still come */
@@ -130,6 +116,6 @@ export class UnderWay implements Wakeable {
   #awaitEcho(publication: Publication): void {
     publication.heard = this.#host.received();
     publication.waits += 1;
-    publication.deadline = this.#clock.now() + ECHO_MS;
+    publication.deadline = this.#deadlines.in(ECHO_MS);
   }
 }

@@ -1,8 +1,6 @@
-import type { Clock, Wakeable } from '../../delivery/clock.js';
-import { afterSilence, LAST_MS } from '../../settling.js';
-
-// A little less than the 5 s that are promised, for the clock's slots and the last look.
-const ANSWER_MS = 4700;
+import type { Clock } from '../../delivery/clock.js';
+import { Deadlines } from '../deadlines.js';
+import { ANSWER_MS } from '../under-way.js';
 
 interface Waiting {
   answer: Promise<unknown>;
@@ -11,15 +9,13 @@ interface Waiting {
 }
 
 /** Waits for answers, and no longer than is promised. */
-export class Answers implements Wakeable {
-  wakeSlot: number | undefined;
-  readonly #clock: Clock;
+export class Answers {
+  readonly #deadlines: Deadlines;
   /** In the order of their deadlines. */
   readonly #waiting = new Set<Waiting>();
-  #cancelLook: (() => void) | undefined;
 
   constructor(clock: Clock) {
-    this.#clock = clock;
+    this.#deadlines = new Deadlines(clock, (now) => this.#expire(now));
   }
 
   /** How many are waited for. */
@@ -28,13 +24,13 @@ export class Answers implements Wakeable {
   }
 
   async within<Answer>(answer: Promise<Answer>): Promise<Answer> {
-    const deadline = this.#clock.now() + ANSWER_MS;
+    const deadline = this.#deadlines.in(ANSWER_MS);
     let waiting: Waiting | undefined;
     const late = new Promise<never>((_, reject) => {
       waiting = { answer, deadline, fail: reject };
       this.#waiting.add(waiting);
     });
-    this.#clock.wakeAt(this, deadline);
+    this.#deadlines.lookAt(deadline);
     try {
       return await Promise.race([answer, late]);
     } finally {
@@ -49,21 +45,14 @@ export class Answers implements Wakeable {
 
   /** Nobody is waited for any more. */
   end(error: Error): void {
-    this.#clock.cancel(this);
-    this.#cancelLook?.();
+    this.#deadlines.end();
     for (const { fail } of this.#waiting) fail(error);
-  }
-
-  wake(now: number): undefined {
-    // Those whose time is over only since then have a last part of their own: they may have left just now.
-    this.#cancelLook?.();
-    this.#cancelLook = afterSilence(LAST_MS, () => this.#expire(now));
   }
 
   #expire(now: number): void {
     for (const { deadline, fail } of this.#waiting) {
       if (deadline > now) {
-        this.#clock.wakeAt(this, deadline);
+        this.#deadlines.lookAt(deadline);
         return;
       }
       fail(new Error(`no answer in ${ANSWER_MS} ms`));

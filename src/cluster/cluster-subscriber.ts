@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { isRecord } from '../checks.js';
 import { afterSilence } from '../settling.js';
-import { type ClusterClient, type IORedisClient, isClient } from './ioredis-client.js';
+import { type ClusterClient, type IORedisClient, isClient, optionsOf } from './ioredis-client.js';
 import type { Link, LinkEvents } from './link.js';
 import { onMessages } from './message-reader.js';
 import { slotKey } from './script.js';
@@ -51,7 +51,7 @@ export class ClusterSubscriber implements Link {
   readonly #client: ClusterClient;
   readonly #seats = new Map<string, Seat>();
   #events: LinkEvents | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  #turn: Promise<void> = Promise.resolve();
   #over = false;
 
   /** @param client - knows the nodes; it stays its owner's to end */
@@ -72,9 +72,8 @@ export class ClusterSubscriber implements Link {
     return this.#client.call(command, ...args);
   }
 
-  /** One channel after the other, so that those of one node share its seat. */
   subscribe(channel: string): Promise<unknown> {
-    const turn = this.#turn.then(async () => {
+    return this.#inTurn(async () => {
       const answered = afterSilence(ANSWER_MS, () => this.renew());
       try {
         await this.#subscribe(channel);
@@ -82,19 +81,15 @@ export class ClusterSubscriber implements Link {
         answered();
       }
     });
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 
   unsubscribe(channel: string): Promise<unknown> {
-    const turn = this.#turn.then(async () => {
+    return this.#inTurn(async () => {
       const seat = [...this.#seats.values()].find(({ channels }) => channels.delete(channel));
       if (seat === undefined) return;
       if (seat.channels.size === 0) this.#leave(seat);
       else await seat.subscriber.unsubscribe(channel);
     });
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 
   async check(): Promise<void> {
@@ -111,6 +106,13 @@ export class ClusterSubscriber implements Link {
   end(): void {
     this.#over = true;
     this.#leaveAll();
+  }
+
+  /** One channel after the other, so that those of one node share its seat. */
+  #inTurn(step: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(step);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
   }
 
   async #check(seat: Seat): Promise<void> {
@@ -180,15 +182,14 @@ export class ClusterSubscriber implements Link {
   #anyNode(): Address {
     const nodes = this.#client.nodes();
     const node = nodes[Math.floor(Math.random() * nodes.length)];
-    const options: unknown = node === undefined ? undefined : Reflect.get(node, 'options');
-    if (!isRecord(options)) throw new Error('no node of the cluster can be reached');
-    return { host: String(options.host), port: Number(options.port) };
+    if (node === undefined) throw new Error('no node of the cluster can be reached');
+    const { host, port } = optionsOf(node);
+    return { host: String(host), port: Number(port) };
   }
 
   /** A node's address as it is seen from here, by the client's `natMap`. */
   #reachable(address: Address): Address {
-    const options: unknown = Reflect.get(this.#client, 'options');
-    const map: unknown = isRecord(options) ? options.natMap : undefined;
+    const { natMap: map } = optionsOf(this.#client);
     const name = nameOf(address);
     const mapped: unknown = typeof map === 'function' ? map(name) : isRecord(map) ? map[name] : undefined;
     return isRecord(mapped) ? { host: String(mapped.host), port: Number(mapped.port) } : address;

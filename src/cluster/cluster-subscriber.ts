@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { isRecord } from '../checks.js';
 import { afterSilence } from '../settling.js';
 import { type ClusterClient, type IORedisClient, isClient, optionsOf } from './ioredis-client.js';
-import type { Link, LinkEvents } from './link.js';
+import type { LinkEvents, SubscribedLink } from './link.js';
 import { onMessages } from './message-reader.js';
 import { slotKey } from './script.js';
 
@@ -46,8 +46,7 @@ interface Seat {
  * a Cluster client listens at any node, so that a broken link between two nodes would starve it in silence; and when its
  * node dies it goes to another without a word.
  */
-export class ClusterSubscriber implements Link {
-  readonly cluster = true;
+export class ClusterSubscriber implements SubscribedLink {
   readonly #client: ClusterClient;
   readonly #seats = new Map<string, Seat>();
   #events: LinkEvents | undefined;
@@ -66,10 +65,6 @@ export class ClusterSubscriber implements Link {
   listen(events: LinkEvents): void {
     this.#events = events;
     this.#client.on('ready', () => events.ready());
-  }
-
-  call(command: string, ...args: string[]): Promise<unknown> {
-    return this.#client.call(command, ...args);
   }
 
   subscribe(channel: string): Promise<unknown> {

@@ -28,6 +28,9 @@ export interface Link {
   end(): void;
 }
 
+/** A connection that messages come from; nothing is asked on it. */
+export type SubscribedLink = Omit<Link, 'cluster' | 'call'>;
+
 /** A connection that can wait for replicas. */
 export interface ReplicatedLink extends Link {
   /** Waits until a replica has what was written here, at the node of this stream. @returns how many have it; 0 = none in time */

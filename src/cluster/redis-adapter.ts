@@ -1,5 +1,5 @@
 import { Gate } from './gate.js';
-import type { Link, MessageListener } from './link.js';
+import type { Link, MessageListener, SubscribedLink } from './link.js';
 import type { NumberedPublish, NumberedResult, RedisLike } from './redis-like.js';
 import { numberedArguments, numberedResult, PUBLISH_AT_SLOT, PUBLISH_NUMBERED, slotKey } from './script.js';
 import { Subscriptions } from './subscriptions.js';
@@ -14,7 +14,7 @@ export interface ClosableAdapter extends RedisLike {
 /** Redis' Pub/Sub and counters over two connections: one publishes and counts, one is subscribed. */
 export class RedisAdapter implements ClosableAdapter {
   readonly #publisher: Link;
-  readonly #subscriber: Link;
+  readonly #subscriber: SubscribedLink;
   readonly #gate = new Gate();
   readonly #subscriptions: Subscriptions;
   readonly #watchdog: Watchdog;
@@ -22,7 +22,7 @@ export class RedisAdapter implements ClosableAdapter {
   readonly #messageListeners = new Set<(channel: string, message: string) => void>();
   readonly #bytesListeners = new Set<MessageListener>();
 
-  constructor(publisher: Link, subscriber: Link) {
+  constructor(publisher: Link, subscriber: SubscribedLink) {
     this.#publisher = publisher;
     this.#subscriber = subscriber;
     const error = (cause: unknown) => {

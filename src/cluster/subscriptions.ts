@@ -1,4 +1,4 @@
-import type { Link } from './link.js';
+import type { SubscribedLink } from './link.js';
 
 const AGAIN_MS = 500;
 
@@ -16,7 +16,7 @@ interface Subscription {
 /** The channels an adapter is subscribed to, made good after each reconnect; knows which of them stand. */
 export class Subscriptions {
   readonly listeners = new Set<StateListener>();
-  readonly #link: Link;
+  readonly #link: SubscribedLink;
   readonly #onError: (error: unknown) => void;
   readonly #channels = new Map<string, Subscription>();
   #connected = false;
@@ -27,7 +27,7 @@ export class Subscriptions {
   #connection = 0;
   #again: NodeJS.Timeout | undefined;
 
-  constructor(link: Link, onError: (error: unknown) => void) {
+  constructor(link: SubscribedLink, onError: (error: unknown) => void) {
     this.#link = link;
     this.#onError = onError;
   }

@@ -4,11 +4,13 @@ import type { Link } from './link.js';
 const LOOK_EVERY_MS = 5000;
 const ANSWER_MS = 4000;
 
+type Watched = Pick<Link, 'alive' | 'check' | 'renew'>;
+
 /** Notices connections whose other end is gone without a word, and renews them. */
 export class Watchdog {
   readonly #timer: NodeJS.Timeout;
 
-  constructor(watched: readonly Link[]) {
+  constructor(watched: readonly Watched[]) {
     this.#timer = setInterval(() => {
       for (const each of watched) if (each.alive) this.#look(each);
     }, LOOK_EVERY_MS).unref();
@@ -18,7 +20,7 @@ export class Watchdog {
     clearInterval(this.#timer);
   }
 
-  #look(connection: Link): void {
+  #look(connection: Watched): void {
     const answered = afterSilence(ANSWER_MS, () => connection.renew());
     // A ping that fails says that the connection broke, which its client has noticed then.
     connection.check().then(answered, answered);

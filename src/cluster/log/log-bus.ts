@@ -9,7 +9,7 @@ import { Outage } from '../outage.js';
 import { Waiters } from '../waiters.js';
 import { Answers } from './answers.js';
 import type { LogEntry } from './entry.js';
-import { logKeys } from './keys.js';
+import { type LogKeys, logKeys } from './keys.js';
 import { type Page, Pages } from './pages.js';
 import type { LogSource } from './redis-stream.js';
 import { Replicas } from './replicas.js';
@@ -49,8 +49,8 @@ export interface Appended {
   id: string | undefined;
   /** The sequence number it got, or would have got. */
   seq: number | undefined;
-  /** Events of the log up to it; 0 or absent when nothing was appended. */
-  n?: number;
+  /** Events of the log up to it; 0 when nothing was appended. */
+  n: number;
 }
 
 const TICK_MS = 1000;
@@ -63,8 +63,8 @@ const MAX_UNANSWERED = 5;
 /** One instance's ways to the log: it appends, follows, and makes sure by ticks that following works. */
 export class LogBus implements Wakeable {
   wakeSlot: number | undefined;
-  readonly keys: ReturnType<typeof logKeys>;
   readonly pages: Pages;
+  readonly #keys: LogKeys;
   readonly #source: LogSource;
   readonly #host: LogBusHost;
   readonly #clock: Clock;
@@ -97,10 +97,10 @@ export class LogBus implements Wakeable {
     this.#clock = clock;
     this.#outage = new Outage('log', (error) => host.error(error));
     this.#answers = new Answers(clock);
-    this.keys = logKeys(channel);
+    this.#keys = logKeys(channel);
     this.#link = source.open();
-    this.pages = new Pages(this.#link, this.keys.log, (page) => host.page(page));
-    this.#replicas = source.settings.durable ? new Replicas(this.#link, this.keys.log) : undefined;
+    this.pages = new Pages(this.#link, this.#keys.log, (page) => host.page(page));
+    this.#replicas = source.settings.durable ? new Replicas(this.#link, this.#keys.log) : undefined;
     this.#link.listen({
       ready: () => this.#open(),
       lost: () => {
@@ -112,7 +112,7 @@ export class LogBus implements Wakeable {
       message: () => undefined,
     });
     this.#tailLink = source.open();
-    this.#tail = new Tail(this.#tailLink, this.keys, source.settings, this.#tailHost());
+    this.#tail = new Tail(this.#tailLink, this.#keys, source.settings, this.#tailHost());
     clock.wakeAt(this, clock.now() + TICK_MS);
   }
 
@@ -136,18 +136,18 @@ export class LogBus implements Wakeable {
 
   /** Appends an event. Rejects when the log did not take it, or did not say so in time. */
   async append({ before, after, key, counter }: Append): Promise<Appended> {
-    const { log, count, once, counter: nameOf } = this.keys;
+    const { log, count, once, counter: nameOf } = this.#keys;
     const { maxEvents, windowMs } = this.#source.settings;
     const { startAt = '', floor = 0, ttlMs = 0, expected = '' } = counter ?? {};
     // While a Cluster moves their slot it refuses what names both keys that are there and keys that are not.
     const keys = [log, count, key === undefined ? count : once(key), counter ? nameOf(counter.name) : count];
     const [known, knownMs] = this.#tail.known;
     const limits = [known, knownMs, String(maxEvents), String(windowMs)];
-    const numbering = [startAt, floor, ttlMs, expected ?? ''].map(String);
+    const numbering = [startAt, floor, ttlMs, expected].map(String);
     const args = [...keys, ...limits, before, after, key === undefined ? '' : '1', ...numbering];
     const appending = this.#gate.pass(() => this.#link.call('eval', APPEND, '4', ...args), readAppended);
     const appended = await this.#answers.within(this.#replicas === undefined ? appending : this.#kept(appending));
-    const { id, n = 0 } = appended;
+    const { id, n } = appended;
     if (id === undefined) return appended;
     this.#counters.published += 1;
     this.#tail.expect(id, n);
@@ -202,7 +202,7 @@ export class LogBus implements Wakeable {
       this.#gate.open();
       this.#lookIfUp();
     };
-    if (this.#link.cluster) this.#link.call('get', this.keys.tick).then(open, open);
+    if (this.#link.cluster) this.#link.call('get', this.#keys.tick).then(open, open);
     else open();
   }
 
@@ -218,7 +218,7 @@ export class LogBus implements Wakeable {
     this.#unanswered = 0;
     this.#asked += 1;
     const asked = this.#asked;
-    const { log, count, tick } = this.keys;
+    const { log, count, tick } = this.#keys;
     const { maxEvents, windowMs } = this.#source.settings;
     const args = [...this.#tail.known, String(TICK_LOCK_MS), '', String(maxEvents), String(windowMs)];
     const answered = this.#link.call('eval', TICK, '3', log, count, tick, ...args).finally(() => {
@@ -293,7 +293,7 @@ function readAppended(answer: unknown): Appended {
   if (Array.isArray(answer)) {
     const [what, id, seq, n = 0] = answer.map(String);
     const number = seq === undefined || seq === '' ? undefined : Number(seq);
-    if (what === '0') return { id: undefined, seq: number };
+    if (what === '0') return { id: undefined, seq: number, n: 0 };
     if (id !== undefined && parseStreamId(id) !== undefined) return { id, seq: number, n: Number(n) };
   }
   throw new Error(`the script answered ${JSON.stringify(answer)}`);

@@ -81,11 +81,7 @@ export class LogPublisher {
         }
         expected = (appended.seq ?? expected) + headroomAfter(tries);
       }
-      throw refused(
-        `other publishers took ${MAX_PREDICTIONS} numbers of the key in the meantime`,
-        'refused',
-        undefined,
-      );
+      throw refused(`other publishers took ${MAX_PREDICTIONS} numbers of the key in the meantime`, 'refused');
     }, true);
   }
 
@@ -131,7 +127,7 @@ export class LogPublisher {
   }
 }
 
-function refused(why: string, outcome: 'refused' | 'unknown', cause: unknown): SSEKifyError {
+function refused(why: string, outcome: 'refused' | 'unknown', cause?: unknown): SSEKifyError {
   const what = outcome === 'refused' ? 'was refused by the log' : 'was not acknowledged by the log';
   return new SSEKifyError(
     outcome === 'refused' ? 'PUBLISH_REFUSED' : 'PUBLISH_UNANSWERED',

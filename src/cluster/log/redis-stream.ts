@@ -1,6 +1,5 @@
 import { flag, integer, milliseconds, readOptions, type Values } from '../../checks.js';
-import type { IORedisTarget } from '../ioredis.js';
-import { openLink } from '../ioredis.js';
+import { type IORedisTarget, openLink } from '../ioredis.js';
 import type { ReplicatedLink } from '../link.js';
 
 /** Options of {@link createRedisStreamAdapter}. Give all instances of a channel the same ones. */

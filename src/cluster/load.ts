@@ -28,23 +28,24 @@ export function loadOptional(name: string, what: string): unknown {
   );
 }
 
-function exported(module: unknown, name: string): unknown {
-  return typeof module === 'object' || typeof module === 'function' ? Reflect.get(Object(module), name) : undefined;
-}
+const exported = (module: unknown, name: string): unknown => Reflect.get(Object(module), name);
+
+const exportsNo = (name: string) =>
+  new SSEKifyError('REDIS_CLIENT_MISSING', `the package that was loaded exports no ${name}.`);
 
 /** A class that a package exports under this name, or is itself. */
 export function constructorIn(module: unknown, name: string): Constructor {
   const named = exported(module, name);
   if (isConstructor(named)) return named;
   if (isConstructor(module)) return module;
-  throw new SSEKifyError('REDIS_CLIENT_MISSING', `the package that was loaded exports no ${name}.`);
+  throw exportsNo(name);
 }
 
 /** A function that a package exports under this name. */
 export function functionIn(module: unknown, name: string): (...args: unknown[]) => unknown {
   const named = exported(module, name);
   if (typeof named === 'function') return (...args) => named(...args);
-  throw new SSEKifyError('REDIS_CLIENT_MISSING', `the package that was loaded exports no ${name}.`);
+  throw exportsNo(name);
 }
 
 /** Makes a client; where it throws, for a URL that it cannot read for example, the target is to blame. */

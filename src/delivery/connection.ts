@@ -43,8 +43,11 @@ export interface ConnectionHost {
 
 /** What a connection has to read before frames with an id are given to it as they come. */
 export interface Backlog {
-  /** Frames to write next; `'later'`: {@link Connection.readOn} is called when there are; `'done'`: it is live. */
-  next(): readonly Frame[] | 'later' | 'done';
+  /**
+   * Frames to write next; `'later'`: {@link Connection.readOn} is called when there are; `'done'`: it is live.
+   * @param open - else the connection is ending: it is given only what it will not come back for
+   */
+  next(open: boolean): readonly Frame[] | 'later' | 'done';
 }
 
 /** A write to a client that keeps up; joining more would only cost memory. */
@@ -157,7 +160,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
 
   /** The backlog may have more. */
   readOn(): void {
-    if (this.#backlog !== undefined && this.#state === 'open') this.#host.flusher.mark(this);
+    if (this.#backlog !== undefined) this.#host.flusher.mark(this);
   }
 
   /** Starts to write to `sink`, the first frame at once. */
@@ -186,7 +189,11 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
 
   /** Takes frames that are resent; they go behind what waits, and are never dropped. */
   pushReplay(frames: readonly Frame[]): void {
-    if (this.#state !== 'open' || frames.length === 0) return;
+    if (this.#state === 'open') this.#pushReplay(frames);
+  }
+
+  #pushReplay(frames: readonly Frame[]): void {
+    if (frames.length === 0) return;
     this.#arrears ??= new Arrears();
     this.#arrears.pushReplay([...asList(this.#takeFresh()), ...frames]);
     for (const { hasId, order } of frames) if (hasId) this.#cursor = Math.max(this.#cursor, order);
@@ -253,8 +260,9 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
       while (!this.#stalled && this.#writeNext(arrears));
       if (!this.#stalled) this.#caughtUp();
     }
-    if (this.#backlog !== undefined && this.#state === 'open' && !this.#stalled) this.#read(this.#backlog);
-    if (this.#state === 'ending' && this.#arrears === undefined && !this.#stalled) this.#sink?.end(this.#host.draining);
+    if (this.#backlog !== undefined && !this.#stalled) this.#read(this.#backlog);
+    const owes = this.#stalled || this.#arrears !== undefined || this.#backlog !== undefined;
+    if (this.#state === 'ending' && !owes) this.#sink?.end(this.#host.draining);
     if (!this.crowded) relieve(this);
   }
 
@@ -289,10 +297,10 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   }
 
   #read(backlog: Backlog): void {
-    const frames = backlog.next();
+    const frames = backlog.next(this.open);
     if (frames === 'later' || this.#backlog !== backlog) return;
     if (frames !== 'done') {
-      this.pushReplay(frames);
+      this.#pushReplay(frames);
       // A piece without a frame for this client is no reason to wait.
       if (frames.length === 0) this.readOn();
       return;

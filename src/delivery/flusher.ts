@@ -8,6 +8,8 @@ import { Fifo } from './fifo.js';
 export interface Flushable {
   /** Whether it waits for the flusher; only the flusher sets it. */
   dirty: boolean;
+  /** It may take long: it reads a piece of what it has missed. */
+  readonly lagging: boolean;
   flush(join: Joiner): void;
 }
 
@@ -60,7 +62,7 @@ export class Flusher {
       who.dirty = false;
       who.flush(this.#join);
       flushed += 1;
-      if (flushed % LOOK_AT_TIME_EVERY === 0 && performance.now() > deadline) break;
+      if ((who.lagging || flushed % LOOK_AT_TIME_EVERY === 0) && performance.now() > deadline) break;
     }
     if (this.#dirty.length > 0) this.#schedule();
     else this.#chunk = undefined;

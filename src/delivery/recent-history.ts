@@ -131,8 +131,9 @@ export class RecentHistory implements History {
   ): GapReason | undefined {
     const { position = 0, served } = connection;
     const { frames, lostUpTo, tornUpTo } = this.#replay.since(position, scopes);
+    const isHad = room === undefined ? undefined : served?.had(room);
     const resent = frames
-      .filter(({ order }) => room === undefined || served?.has(room, order) !== true)
+      .filter(({ order }) => isHad?.(order) !== true)
       .map((frame) => (frame.order < connection.cursor ? frame.withoutId() : frame));
     this.#parts.counters.replayed += resent.length;
     // What it was there for is not lost on it.

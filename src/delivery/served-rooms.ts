@@ -33,8 +33,10 @@ export class ServedRooms {
     else stay.to = to;
   }
 
-  has(room: string, order: number): boolean {
-    return this.#stays.get(room)?.some(({ from, to }) => order > from && order <= to) === true;
+  /** Tells of what a room says whether it got that by now. */
+  had(room: string): (order: number) => boolean {
+    const stays = [...(this.#stays.get(room) ?? [])];
+    return (order) => stays.some(({ from, to }) => order > from && order <= to);
   }
 
   /** Whether it got, or was told to have lost, all that the room said after the position and up to `order`. */

@@ -42,6 +42,7 @@ class ReadingSink implements Sink {
   takes = true;
   /** A write was answered `false`, and the drain is due. */
   stalled = false;
+  ended = false;
   readonly #parser = createParser({
     onEvent: ({ id, event, data }) => {
       if (id !== undefined) this.lastId = id;
@@ -62,7 +63,9 @@ class ReadingSink implements Sink {
     this.stalled ||= !this.takes;
     return this.takes;
   }
-  end(): void {}
+  end(): void {
+    this.ended = true;
+  }
   destroy(): void {}
   progress(): string {
     return '';

@@ -11,6 +11,17 @@ import type { LogFeed, LogPage } from './feed.js';
  */
 export type Start = { place: number } | { lastEventId: string | undefined };
 
+/** What a room said before it was joined, and is yet to be read: without ids, for it stands behind the client's cursor. */
+export interface RoomHistory {
+  /** How far it was read, and how far it goes. */
+  place: number;
+  upTo: number;
+  /** No loss in it was told. */
+  whole: boolean;
+  /** Whether the client got an event before. */
+  had(order: number): boolean;
+}
+
 /**
  * What a connection has yet to read of the log before it is live: first what is older than the ring, from Redis, then what the
  * ring holds. It reads a piece whenever what it read before was written, so that a slow client costs one piece.
@@ -31,6 +42,8 @@ export class LogBacklog implements Backlog {
   #passed = false;
   /** Rooms that were joined on the way, and from where on they count. */
   readonly #since = new Map<string, StreamId>();
+  /** Of rooms that were joined with their history: they come before all else, and before the client is told where it stands. */
+  readonly #histories = new Map<string, RoomHistory>();
 
   constructor(feed: LogFeed, connection: Connection, start: Start) {
     this.#feed = feed;
@@ -55,7 +68,21 @@ export class LogBacklog implements Backlog {
     else this.#since.set(room, this.#feed.ring.last.id);
   }
 
-  next(): readonly Frame[] | 'later' | 'done' {
+  /** Reads a room's history before it goes on. */
+  recall(room: string, history: RoomHistory): void {
+    this.#histories.set(room, history);
+  }
+
+  /** A room was left. @returns the place up to which it was read; `undefined` before there is one */
+  left(room: string): number | undefined {
+    const place = this.#histories.get(room)?.place ?? this.#place;
+    this.#histories.delete(room);
+    return place;
+  }
+
+  next(open: boolean): readonly Frame[] | 'later' | 'done' {
+    for (const [room, history] of this.#histories) return this.#readHistory(room, history);
+    if (!open) return 'done';
     if (this.#place !== undefined) return this.#readRing(this.#place);
     if (!this.#feed.warm) return this.#wait();
     if (this.#older !== undefined) return this.#readOlder(this.#older);
@@ -76,6 +103,20 @@ export class LogBacklog implements Backlog {
     }
     if (this.#lastEventId !== undefined && !this.#counted) this.#feed.counters.resumesFromMemory += 1;
     return this.#settle(ring.placeOf(position), []);
+  }
+
+  #readHistory(room: string, history: RoomHistory): readonly Frame[] {
+    const { ring, counters } = this.#feed;
+    if (history.whole && history.place < ring.begin) {
+      history.whole = false;
+      return this.#gap('evicted');
+    }
+    const { frames, upTo } = ring.after(history.place, [roomScope(room)]);
+    const resent = frames.filter(({ order }) => order <= history.upTo && !history.had(order));
+    counters.replayed += resent.length;
+    history.place = upTo;
+    if (upTo >= history.upTo) this.#histories.delete(room);
+    return resent.map((frame) => frame.withoutId());
   }
 
   /** The client has more than this instance: either this one lags, or the position is not of this log. */

@@ -1,5 +1,4 @@
 import { SSEKifyError } from '../../errors.js';
-import { nextTick } from '../../event-loop.js';
 import type { Counters } from '../../stats.js';
 import type { GapReason } from '../../types.js';
 import { encodeEvent, type Frame } from '../../wire/frame.js';
@@ -15,7 +14,7 @@ import type { Delivery } from '../delivery.js';
 import type { History } from '../history.js';
 import { roomScope, type Scope } from '../scope.js';
 import { ServedRooms } from '../served-rooms.js';
-import { LogBacklog } from './backlog.js';
+import { LogBacklog, type Start } from './backlog.js';
 import { Ring } from './ring.js';
 
 /** A piece of the log that is older than the ring. */
@@ -53,8 +52,6 @@ export class LogFeed implements History {
   /** Connections that can read on when something has changed. */
   readonly #waiting = new Set<Connection>();
   readonly #backlogs = new WeakMap<Connection, LogBacklog>();
-  /** Connections that were resent something in this tick. */
-  readonly #moving = new Set<Connection>();
   /** The whole window has been read. */
   #warm = false;
   #began: StreamId | undefined;
@@ -157,7 +154,7 @@ export class LogFeed implements History {
     const resumes = lastEventId !== undefined;
     if (resumes) connection.position = OLDER;
     if (resumes || !this.#warm) {
-      this.#follow(connection, new LogBacklog(this, connection, { lastEventId }));
+      this.#follow(connection, { lastEventId });
       return;
     }
     // A client that has nothing is live at once: were it to read the ring later, the next event might be gone from it by then.
@@ -167,7 +164,7 @@ export class LogFeed implements History {
 
   leaveBehind(connection: Connection, frame: Frame): boolean {
     this.counters.leftBehind += 1;
-    this.#follow(connection, new LogBacklog(this, connection, { place: frame.order - 1 }));
+    this.#follow(connection, { place: frame.order - 1 });
     return true;
   }
 
@@ -193,19 +190,22 @@ export class LogFeed implements History {
     backlog?.joined(room, replayed);
     if (position === undefined) return undefined;
     connection.served ??= new ServedRooms(position);
-    let gap: GapReason | undefined;
+    let lost = false;
     if (replayed && backlog !== undefined && backlog.place === undefined) {
       // It will read the room with all else, but for what it has passed.
-      if (backlog.passed) gap = 'evicted';
-      this.#resend(connection, room, { from: now, upTo: now }, gap);
+      lost = backlog.passed;
     } else if (replayed) {
       const { begin } = this.ring;
       // What it was there for is not lost on it.
-      if (position < begin && !connection.served.hasAll(room, begin)) gap = 'evicted';
-      this.#resend(connection, room, { from: position, upTo: backlog?.place ?? now }, gap);
+      lost = position < begin && !connection.served.hasAll(room, begin);
+      const upTo = Math.min(this.ring.newestOf(roomScope(room)), backlog?.place ?? now);
+      const history = { place: position, upTo, whole: position >= begin, had: connection.served.had(room) };
+      if (upTo > position) (backlog ?? this.#follow(connection, { place: now })).recall(room, history);
     }
+    const told = lost ? this.#parts.delivery.gapFrame(connection.sentId, 'evicted') : undefined;
+    if (told !== undefined) connection.pushReplay([told]);
     connection.served.joined(room, replayed ? position : now);
-    return gap;
+    return lost ? 'evicted' : undefined;
   }
 
   leave(connection: Connection, room: string): void {
@@ -213,7 +213,7 @@ export class LogFeed implements History {
     if (position === undefined) return;
     connection.served ??= new ServedRooms(position);
     const backlog = this.#backlogOf(connection);
-    connection.served.left(room, backlog === undefined ? this.#now : (backlog.place ?? OLDER));
+    connection.served.left(room, backlog === undefined ? this.#now : (backlog.left(room) ?? OLDER));
   }
 
   /** An empty event that moves a client's last id to a position. */
@@ -238,9 +238,11 @@ export class LogFeed implements History {
     return connection.lagging ? this.#backlogs.get(connection) : undefined;
   }
 
-  #follow(connection: Connection, backlog: LogBacklog): void {
+  #follow(connection: Connection, start: Start): LogBacklog {
+    const backlog = new LogBacklog(this, connection, start);
     this.#backlogs.set(connection, backlog);
     connection.follow(backlog);
+    return backlog;
   }
 
   #breakAt(id: StreamId, reason: GapReason): void {
@@ -249,46 +251,7 @@ export class LogFeed implements History {
     // Before the whole window is read everyone waits anyway.
     if (!this.#warm) return;
     for (const connection of this.#parts.delivery.registry.all) {
-      if (!connection.lagging) this.#follow(connection, new LogBacklog(this, connection, { place: order - 1 }));
+      if (!connection.lagging) this.#follow(connection, { place: order - 1 });
     }
-  }
-
-  /**
-   * Frames are resent without their ids, and the last id that a client has may be from before them: it would come back with
-   * that, and get them again. So it is told where it stands, behind what is resent of all rooms that it joins in this tick:
-   * told earlier, it could come back without a part of that.
-   */
-  #moveOn(connection: Connection): void {
-    if (this.#moving.size === 0) nextTick(() => this.#sendCursors());
-    this.#moving.add(connection);
-  }
-
-  #sendCursors(): void {
-    for (const connection of this.#moving) {
-      const cursor = connection.lagging ? undefined : this.cursor(connection.sentId);
-      if (cursor !== undefined) connection.pushReplay([cursor]);
-    }
-    this.#moving.clear();
-  }
-
-  /** Resends what a room said between two places, and not yet to this connection; it stands behind the client's cursor. */
-  #resend(
-    connection: Connection,
-    room: string,
-    { from, upTo }: { from: number; upTo: number },
-    gap: GapReason | undefined,
-  ): void {
-    const frames: Frame[] = [];
-    for (let place = from; place < upTo; ) {
-      const piece = this.ring.after(place, [roomScope(room)]);
-      for (const frame of piece.frames) {
-        if (frame.order <= upTo && connection.served?.has(room, frame.order) !== true) frames.push(frame.withoutId());
-      }
-      place = piece.upTo;
-    }
-    this.counters.replayed += frames.length;
-    if (frames.length > 0) this.#moveOn(connection);
-    const told = gap === undefined ? undefined : this.#parts.delivery.gapFrame(connection.sentId, gap);
-    connection.pushReplay(told === undefined ? frames : [told, ...frames]);
   }
 }

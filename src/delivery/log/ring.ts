@@ -126,6 +126,12 @@ export class Ring {
     return Math.max(kept, broken, this.#begin);
   }
 
+  /** The place of a scope's newest event. */
+  newestOf(scope: Scope): number {
+    const track = this.#find(scope);
+    return track?.at(track.length - 1)?.order ?? Number.NEGATIVE_INFINITY;
+  }
+
   /** What comes after a place for these scopes; `since`: the places from which on some of them count. */
   after(place: number, scopes: readonly Scope[], since?: ReadonlyMap<string, number>): Piece {
     const broken = this.#breaks.at(this.#breaks.firstAfter(place));

@@ -1,0 +1,126 @@
+import { expect, it, vi } from 'vitest';
+import { Frame } from '../../src/wire/frame.js';
+import { formatStreamId } from '../../src/wire/stream-id.js';
+import { range } from '../helpers/log.js';
+import { type Session, World } from './model-world.js';
+
+const PIECE = 500;
+const EVERYONE = { kind: 'all' } as const;
+const room = (name: string) => ({ kind: 'room', name }) as const;
+
+/** An instance that has read a log: what everyone was told first, then what rooms said in turn; and a client that was told the first. */
+async function worldOf(count: number, rooms: readonly string[], ringEvents = 10_000) {
+  const world = new World(ringEvents, 1_000_000, 0);
+  world.append(EVERYONE);
+  const position = world.end;
+  for (const n of range(0, count)) world.append(room(rooms[n % rooms.length] ?? ''));
+  await world.settle();
+  const ann = world.connect('ann', [], formatStreamId(position), false);
+  await world.settle();
+  ann.sink.items.length = 0;
+  return { world, ann, position };
+}
+
+const placesOf = ({ sink }: Session) => sink.items.map((item) => (item.kind === 'gap' ? item.reason : item.of.ms));
+/** What rooms said, by its place: the log begins with a mark and an event for everyone. */
+const said = (from: number, to: number, step = 1) => range(from, to).flatMap((n) => (n % step === 0 ? [n + 4] : []));
+
+it('resends a room that is joined with its history in pieces, one at a time to a client that is slow', async () => {
+  const { world, ann } = await worldOf(3000, ['r']);
+  const copies = vi.spyOn(Frame.prototype, 'withoutId');
+  ann.sink.takes = false;
+  world.join(ann, 'r', true);
+  for (let turn = 0; turn < 10; turn += 1) world.flush();
+  expect(copies.mock.calls.length).toBeLessThanOrEqual(PIECE);
+  world.append(room('r'));
+  world.append(EVERYONE);
+  world.tail(10);
+  for (let before = copies.mock.calls.length; ann.sink.items.length < 3002; before = copies.mock.calls.length) {
+    world.drain(ann);
+    expect(world.flush()).toBe(true);
+    expect(copies.mock.calls.length - before).toBeLessThanOrEqual(PIECE);
+  }
+  expect(placesOf(ann)).toEqual(said(0, 3002));
+  expect(ann.sink.items.map((item) => item.kind === 'event' && item.hasId)).toEqual(
+    range(0, 3002).map((n) => n >= 3000),
+  );
+});
+
+it('resends several rooms one after the other, and tells the client where it stands only behind them', async () => {
+  const { world, ann } = await worldOf(2400, ['r', 's']);
+  world.join(ann, 'r', true);
+  world.flush();
+  world.join(ann, 's', true);
+  world.tick();
+  await world.settle();
+  expect(placesOf(ann)).toEqual([...said(0, 2400, 2), ...said(0, 2400, 2).map((ms) => ms + 1), world.end.ms]);
+  expect(ann.sink.items.filter((item) => item.kind !== 'gap' && item.hasId)).toEqual([
+    { kind: 'cursor', of: world.end, hasId: true },
+  ]);
+});
+
+it('resends a room that is joined by a client that was left behind, and then what it has yet to read', async () => {
+  const { world, ann } = await worldOf(1200, ['r']);
+  ann.sink.takes = false;
+  for (const count of [1, 20]) {
+    for (const _ of range(0, count)) world.append(EVERYONE);
+    world.tail(count);
+    world.flush();
+  }
+  expect(ann.connection.lagging).toBe(true);
+  world.append(room('r'));
+  world.tail(1);
+  world.join(ann, 'r', true);
+  await world.settle();
+  const ids = ann.sink.items.filter((item) => item.kind !== 'gap' && item.hasId);
+  expect(ids.map((item) => item.kind === 'event' && item.of.ms)).toEqual(said(1200, 1222));
+  expect(placesOf(ann).filter((ms) => Number(ms) < 1204)).toEqual(said(0, 1200));
+});
+
+it('stops when the room is left, and goes on from there when it is joined again', async () => {
+  const { world, ann } = await worldOf(3000, ['r']);
+  world.join(ann, 'r', true);
+  world.flush();
+  world.flush();
+  world.leave(ann, 'r');
+  await world.settle();
+  const before = ann.sink.items.filter(({ kind }) => kind === 'event').length;
+  expect(before).toBeGreaterThan(0);
+  expect(before).toBeLessThanOrEqual(2 * PIECE);
+  world.append(room('r'));
+  await world.settle();
+  world.join(ann, 'r', true);
+  await world.settle();
+  const events = ann.sink.items.filter(({ kind }) => kind === 'event');
+  expect(events.map((item) => item.kind !== 'gap' && item.of.ms)).toEqual(said(0, 3001));
+});
+
+it('gives a client that is closed all of the rooms that it joined before', async () => {
+  const { world, ann } = await worldOf(3000, ['r']);
+  world.join(ann, 'r', true);
+  world.flush();
+  world.append(EVERYONE);
+  world.tail(1);
+  ann.connection.close('server');
+  await world.settle();
+  expect(placesOf(ann)).toEqual(said(0, 3000));
+  expect(ann.sink.ended).toBe(true);
+});
+
+it('tells of one gap where memory lost what a slow client has yet to get of a room', async () => {
+  const { world, ann } = await worldOf(3000, ['r'], 3200);
+  ann.sink.takes = false;
+  world.join(ann, 'r', true);
+  for (let turn = 0; turn < 5; turn += 1) world.flush();
+  const got = ann.sink.items.length;
+  for (const _ of range(0, 2000)) world.append(room('other'));
+  world.tail(2000);
+  await world.settle();
+  const places = placesOf(ann);
+  expect(places.filter((each) => each === 'evicted')).toHaveLength(1);
+  const at = places.indexOf('evicted');
+  expect(at).toBeGreaterThanOrEqual(got);
+  const behind = places.slice(at + 1, -1);
+  expect(behind).toEqual(said(3000 - behind.length, 3000));
+  expect(behind.length).toBeGreaterThan(PIECE);
+});

@@ -6,7 +6,7 @@ const HEAVY = filesIn('package', 'examples', 'docs', 'bench');
 /** Tests that mostly wait: for a failure to be noticed, or for a server to be replaced by another. */
 const FAILURES = filesIn('failing', 'topology');
 
-/** Tests that load the machine with processes of their own, and so run alone. */
+/** Tests that load the machine with processes of their own, though they wait half of the time: two files at a time. */
 const CHAOS = filesIn('chaos');
 
 const inCi = process.env.CI === 'true';
@@ -72,8 +72,7 @@ export default defineConfig({
           name: 'chaos',
           include: CHAOS,
           globalSetup: ['test/helpers/build.ts'],
-          fileParallelism: false,
-          maxWorkers: 1,
+          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 4 },

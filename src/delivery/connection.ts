@@ -317,7 +317,9 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   #enqueue(frame: Frame): PushOutcome {
     this.#arrears ??= new Arrears();
     let limits: QueueLimits = this.settings;
-    if (limits.dropPolicy !== 'disconnect' && !this.#arrears.takes(frame, limits)) {
+    // One too large for any queue would be refused under that policy too.
+    const ends = limits.dropPolicy === 'disconnect' && frame.byteLength <= limits.maxQueueBytes;
+    if (!ends && !this.#arrears.takes(frame, limits)) {
       if (frame.hasId && this.#host.leaveBehind(this, frame)) return 'refused';
       // What is live only makes no room for itself among events that must not be lost.
       if (this.#host.cursorMs !== undefined) limits = { ...limits, dropPolicy: 'newest' };

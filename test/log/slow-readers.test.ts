@@ -76,6 +76,14 @@ it('disconnects a reader that falls out of what is in memory, which then resumes
   expect(ringBytes).toBeLessThanOrEqual(1_000_000);
 });
 
+it('loses no frame larger than a queue may be when dropPolicy is disconnect', async () => {
+  const { a, client } = await fallBehind(1000, { register: { dropPolicy: 'disconnect', maxQueueBytes: 10_000 } });
+  client.resume();
+  await client.until((reader) => has(reader, 999));
+  expect(numbersOf(client)).toEqual(range(0, 1000));
+  expect([...gapsOf(client), a.sse.stats().droppedNewest]).toEqual([0]);
+});
+
 it('brings a frame larger than a queue may be', async () => {
   const { a, client } = await fallBehind(1000, { register: { maxQueueBytes: 10_000 } });
   await a.sse.publishToUser('ann', { n: 1000, large: 'y'.repeat(500_000) });

@@ -605,6 +605,8 @@ interface Envelope {
   at?: number | undefined;
   /** The instance that published it. */
   origin?: string | undefined;
+  /** Published once more: clients of its publisher may have had it, and not what came before it. */
+  again?: boolean | undefined;
   /** What was sent, with its automatic fields. On the wire, text that is no JSON stands as `text` in its place. */
   data: unknown;
 }

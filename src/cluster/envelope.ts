@@ -38,6 +38,8 @@ export interface Envelope {
   at?: number | undefined;
   /** The instance that published it. */
   origin?: string | undefined;
+  /** Published once more: clients of its publisher may have had it, and not what came before it. */
+  again?: boolean | undefined;
   /** What was sent, with its automatic fields. On the wire, text that is no JSON stands as `text` in its place. */
   data: unknown;
 }
@@ -245,12 +247,13 @@ function read({ fields, dataText }: Parts, maxPayloadBytes: number): Received {
 
 /** What an envelope, which was found good, says of itself. */
 export function aboutOf(message: string): Partial<Envelope> {
-  const { v, n, at, origin } = partsOf(message).fields;
+  const { v, n, at, origin, again } = partsOf(message).fields;
   return {
     ...(v === 1 && { v }),
     ...(typeof n === 'string' && { n }),
     ...(typeof at === 'number' && { at }),
     ...(typeof origin === 'string' && { origin }),
+    ...(again === true && { again }),
   };
 }
 

@@ -87,9 +87,11 @@ it('gives a client a gap that goes elsewhere with the id of what was delivered h
   await a.ann.received(1);
   await b.sse.publishToUser('ann', 2);
   a.adapter.refusal = undefined;
+  const heard = collect(b.sse, 'publish');
   await a.sse.publishToUser('ann', 1, { id: refused.id });
   await b.sse.publishToUser('ann', 3);
   await b.ann.received(3);
+  expect(heard.map(({ again }) => again)).toEqual([true, undefined]);
   expect(b.said()).toEqual(['2', '1', '3']);
   const moved = await openStream(`${b.url}/ann`, { lastEventId: a.ann.lastEventId });
   await moved.until(({ events }) => events.some(({ data }) => data === '3'));

@@ -16,7 +16,8 @@ async function insist(task: Task, payload: unknown, failed: () => unknown): Prom
   }
 }
 
-it('shows each piece once of a task that goes on elsewhere after a piece was sent again', async () => {
+/** A task at one of two instances, whose Redis can be told to refuse, with a client at the other. */
+async function interruptible() {
   const redis = await startRedis();
   const admin = new Redis(redis.url);
   atEnd(() => admin.disconnect());
@@ -24,8 +25,17 @@ it('shows each piece once of a task that goes on elsewhere after a piece was sen
   if (first === undefined || second === undefined) throw new Error('no hubs');
   first.sse.on('error', () => {});
   const client = await openStream(`${second.url}/ann`);
-  const task = first.sse.task('ann', { requestId: 'r1' });
-  const writable = (replicas: number) => admin.config('SET', 'min-replicas-to-write', replicas);
+  const taskAt = ({ sse }: typeof first) => sse.task('ann', { requestId: 'r1' });
+  return {
+    client,
+    task: taskAt(first),
+    begunAgain: () => taskAt(second),
+    writable: (replicas: number) => admin.config('SET', 'min-replicas-to-write', replicas),
+  };
+}
+
+it('shows each piece once of a task that goes on elsewhere after a piece was sent again', async () => {
+  const { client, task, begunAgain, writable } = await interruptible();
   await task.progress(0);
   await writable(1);
   let failures = 0;
@@ -34,7 +44,7 @@ it('shows each piece once of a task that goes on elsewhere after a piece was sen
     return failures === 2 ? writable(0) : undefined;
   });
   await task.progress(2);
-  await second.sse.task('ann', { requestId: 'r1' }).pipe([0, 1, 2, 3, 4]);
+  await begunAgain().pipe([0, 1, 2, 3, 4]);
   await client.until(({ raw }) => raw.includes('"phase":"done"'));
   const pieces = client.events
     .filter(({ data }) => data.includes('"progress"'))
@@ -43,19 +53,12 @@ it('shows each piece once of a task that goes on elsewhere after a piece was sen
 });
 
 it('takes no piece of another type for the one before, which failed', async () => {
-  const redis = await startRedis();
-  const admin = new Redis(redis.url);
-  atEnd(() => admin.disconnect());
-  const [first, second] = await logHubs(2, redis);
-  if (first === undefined || second === undefined) throw new Error('no hubs');
-  first.sse.on('error', () => {});
-  const client = await openStream(`${second.url}/ann`);
-  const task = first.sse.task('ann', { requestId: 'r1' });
-  await admin.config('SET', 'min-replicas-to-write', 1);
+  const { client, task, begunAgain, writable } = await interruptible();
+  await writable(1);
   await task.progress(undefined, { type: 'begun' }).catch(() => {});
-  await admin.config('SET', 'min-replicas-to-write', 0);
+  await writable(0);
   await task.progress(undefined, { type: 'read' });
-  const again = second.sse.task('ann', { requestId: 'r1' });
+  const again = begunAgain();
   for (const type of ['begun', 'read']) await again.progress(undefined, { type });
   await again.done();
   await client.until(({ raw }) => raw.includes('"phase":"done"'));

@@ -143,7 +143,7 @@ describe.each(adapters)('with %s', (_, make) => {
     const client = redis.client();
     await a.sse.publishToUser('ann', { n: 0, requestId: 'k' });
     await a.ann.received(1);
-    await client.config('SET', 'maxmemory', '1mb', 'maxmemory-policy', 'noeviction');
+    await client.config('SET', 'maxmemory', '1', 'maxmemory-policy', 'noeviction');
     await expect(a.sse.publishToUser('ann', { n: 1, requestId: 'k' })).rejects.toMatchObject({
       code: 'PUBLISH_REFUSED',
       outcome: 'refused',

@@ -122,6 +122,7 @@ export class Hub implements BusHost {
     heartbeats.of(this.#readRegistration(undefined).settings);
     const publishing = openPubSub(settings, {
       host: this,
+      delivery: this.#delivery,
       stamper: this.#stamper,
       counters: this.#counters,
       clock: this.#clock,

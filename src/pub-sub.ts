@@ -5,6 +5,7 @@ import { Loopback } from './cluster/loopback.js';
 import { Publisher } from './cluster/publisher.js';
 import { keyValueOf, type RedisLike } from './cluster/redis-like.js';
 import type { Clock } from './delivery/clock.js';
+import type { Delivery } from './delivery/delivery.js';
 import { type HubSettings, isAlone } from './options.js';
 import type { Stamper } from './stamp/stamper.js';
 import type { Counters } from './stats.js';
@@ -12,6 +13,7 @@ import type { Counters } from './stats.js';
 /** What publishing by way of a channel needs of its hub. */
 export interface PubSubParts {
   host: BusHost;
+  delivery: Delivery;
   stamper: Stamper;
   counters: Counters;
   clock: Clock;

@@ -1,4 +1,5 @@
 import type { Clock } from '../delivery/clock.js';
+import type { Delivery } from '../delivery/delivery.js';
 import type { HeldScope } from '../delivery/recent-buffer.js';
 import { messageOf, SSEKifyError } from '../errors.js';
 import type { PublishResult, Scope } from '../types.js';
@@ -43,11 +44,14 @@ export interface BusParts {
   instanceId: string;
   clock: Clock;
   host: BusHost;
+  delivery: Pick<Delivery, 'order' | 'lack'>;
   maxPayloadBytes: number;
   /** The field of data where a number may stand that the host has to see. */
   numberField: string | undefined;
 }
 
+/** Events that are remembered to have been given early. */
+const MAX_EARLY = 50_000;
 const NUMBER_AT = '{"v":1,"n":"'.length;
 
 /**
@@ -58,8 +62,8 @@ export class Bus {
   readonly #parts: BusParts;
   readonly #reader: EnvelopeReader;
   readonly #recent: Recent;
-  /** What was delivered here before the channel brought it, if it ever did. */
-  readonly #early: Recent;
+  /** What was delivered here before the channel brought it, if it ever did, by id; with its place here until it does. */
+  readonly #early = new Map<string, number>();
   /** Clients here were given such events, and have their ids as positions. */
   #gaveEarly = false;
   /** What messages of this instance's own publishes begin with. */
@@ -82,7 +86,6 @@ export class Bus {
     this.#reader = new EnvelopeReader(parts.maxPayloadBytes, parts.numberField);
     this.#outage = new Outage('channel', (error) => parts.host.error(error));
     this.#recent = new Recent(() => parts.clock.now());
-    this.#early = new Recent(() => parts.clock.now());
     this.#underWay = new UnderWay(parts.clock, {
       unanswered: (publication) => this.#onUnanswered(publication),
       echoMissed: (publication) => this.#missEcho(publication),
@@ -125,8 +128,8 @@ export class Bus {
   }
 
   /** Whether clients here were given this event before the channel took it, so that it is about to be published once more. */
-  gaveEarly(scope: Scope, id: string | undefined): boolean {
-    return this.#gaveEarly && this.#early.has(undefined, scope, id);
+  gaveEarly(id = ''): boolean {
+    return this.#gaveEarly && this.#early.has(id);
   }
 
   /** Publishes when it is its turn: after all that was published before it. */
@@ -249,7 +252,9 @@ export class Bus {
     if (this.#recent.has(n, scope, publication.id)) return;
     this.#counters.fallbacks += 1;
     this.#deliverHere(publication);
-    this.#early.add(n, scope, publication.id);
+    if (publication.id) this.#early.set(publication.id, this.#parts.delivery.order);
+    const [oldest = ''] = this.#early.keys();
+    if (this.#early.size > MAX_EARLY) this.#early.delete(oldest);
     this.#gaveEarly ||= publication.delivered > 0;
     this.#tear(scope);
   }
@@ -260,9 +265,22 @@ export class Bus {
     if (scope !== undefined && this.#standing.state === 'up') this.#parts.host.tear(false);
   }
 
+  /** What may have been given here early has its place in the channel's order here. */
+  #place(scope: Scope | undefined, id = ''): void {
+    const early = this.#early.get(id);
+    if (early === undefined || scope === undefined) return;
+    // Who was given it early may not have had what came before, and who stands between the two places has not had it.
+    this.#tear(scope);
+    this.#early.set(id, Number.POSITIVE_INFINITY);
+    this.#parts.delivery.lack(scope, early);
+  }
+
   #deliverHere(publication: Publication): void {
     const { n, scope, deliverHere } = publication.outgoing;
-    if (this.#recent.has(n, scope, publication.id)) return;
+    if (this.#recent.has(n, scope, publication.id)) {
+      this.#place(scope, publication.id);
+      return;
+    }
     try {
       publication.delivered = deliverHere();
       // Only now: the number it may have got from memory may have made its id.
@@ -350,10 +368,8 @@ export class Bus {
         'event' in received ? host.deliver(received.scope, received.event, true) : host.obey(received.command);
       if (publication !== undefined) publication.delivered = delivered;
     }
-    // Its place in the channel's order is here: who was given it early may not have had what came before, and who stands
-    // between the two places has not had it.
-    const early = ('event' in received && received.again) || (isDuplicate && this.#early.has(n, scope, id));
-    if (early) this.#tear(scope);
+    if ('event' in received && received.again) this.#tear(scope);
+    if (isDuplicate) this.#place(scope, id);
     // Only now: what a listener sends comes after it.
     host.heard(received, message);
     if (publication === undefined) return;

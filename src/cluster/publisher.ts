@@ -235,6 +235,6 @@ export class Publisher {
 
   #head(scope: Scope, event: Omit<WireEvent, 'text'>, n: string): string {
     const { bus, instanceId } = this.#parts;
-    return eventHead(scope, event, n, instanceId, bus.gaveEarly(scope, event.id));
+    return eventHead(scope, event, n, instanceId, bus.gaveEarly(event.id));
   }
 }

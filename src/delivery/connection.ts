@@ -88,6 +88,8 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   readonly connectedAt: number;
   /** The place in the send order it resumed from; `undefined` when it asked for none. */
   position: number | undefined;
+  /** The place in the send order at which it came, or into a room last. */
+  entered = 0;
   /** What it got of rooms; only of one that has a position. */
   served: ServedRooms | undefined;
   wakeSlot: number | undefined;

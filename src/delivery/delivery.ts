@@ -11,7 +11,7 @@ import type { HeldScope } from './recent-buffer.js';
 import { Registry } from './registry.js';
 import { relieve, relieved } from './relief.js';
 import { Rooms } from './rooms.js';
-import { roomScope } from './scope.js';
+import { roomScope, type Scope } from './scope.js';
 
 /** What delivery is told by the class. */
 export interface DeliveryParts {
@@ -96,6 +96,16 @@ export class Delivery implements ConnectionHost {
     return this.#give(targets, frame);
   }
 
+  /** Tells those of a scope who came to it, or anywhere, at a place or behind it that they were not given an event. */
+  lack(scope: Scope, since: number): void {
+    const targets = this.registry.targetsOf(scope) ?? [];
+    for (const connection of Symbol.iterator in targets ? [...targets] : [targets]) {
+      if (!connection.open || connection.entered < since) continue;
+      const gap = this.gap(connection, connection.sentId, 'evicted');
+      if (gap !== undefined) connection.pushReplay([gap]);
+    }
+  }
+
   /** Whether an event can be kept as bytes: nobody waits for it, and its scope keeps such. */
   keepsBytes(scope: HeldScope): boolean {
     return this.registry.targetsOf(scope) === undefined && 'recent' in scope && scope.recent?.packing === true;
@@ -141,6 +151,7 @@ export class Delivery implements ConnectionHost {
    */
   enter(connection: Connection, lastEventId: string | undefined, rooms: readonly string[]): () => void {
     this.registry.add(connection);
+    connection.entered = this.#order;
     this.#coming.set(connection, undefined);
     const opened = rooms.filter((room) => this.registry.join(connection, room) === 'opened');
     const gap = this.history.enter(connection, lastEventId);
@@ -157,6 +168,7 @@ export class Delivery implements ConnectionHost {
   join(connection: Connection, room: string, lastEventId: string | undefined, replay: boolean): boolean {
     if (!connection.open || connection.rooms?.has(room) === true) return false;
     const gap = this.history.join(connection, room, lastEventId, replay);
+    connection.entered = this.#order;
     const opened = this.registry.join(connection, room) === 'opened';
     // Only now: listeners may send to the room.
     if (opened) this.rooms.opened(room);

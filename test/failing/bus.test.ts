@@ -110,6 +110,53 @@ it('gives a client a gap that goes elsewhere with the id of what was delivered h
   expect(position.events.map(({ data }) => data)).toEqual(['4']);
 });
 
+it.each([undefined, false] as const)(
+  'tells those who came between a fall-back and its retry that they lack it, and no others, echo %s',
+  async (echo) => {
+    const bus = new MemoryBus();
+    const adapter = bus.adapter(echo === undefined ? {} : { echo });
+    const a = await serveHub({ hub: { redis: adapter } });
+    a.sse.on('error', () => undefined);
+    const b = await instance(bus);
+    const there = await openStream(`${a.url}/ann`);
+    await a.sse.ready();
+    adapter.refusal = new Error('refused');
+    const { id } = await a.sse.publishToAll(1).catch((error: SSEKifyError) => error);
+    await there.received(1);
+    adapter.refusal = undefined;
+    await b.sse.publishToUser('ann', 2, { id: 'between' });
+    const moved = await openStream(`${a.url}/ann`, { lastEventId: 'between' });
+    const fresh = await openStream(`${a.url}/ann`);
+    // The second time, all others have it and it is in its place.
+    for (let time = 0; time < 2; time += 1) await a.sse.publishToAll(1, { id });
+    const late = await openStream(`${a.url}/ann`);
+    await a.sse.publishToAll(1, { id });
+    await b.sse.publishToUser('ann', 3);
+    const heard = async (stream: typeof moved) => {
+      await stream.until(({ events }) => events.some(({ data }) => data === '3'));
+      return stream.events.map(({ event, data }) => (event === 'server:gap' ? JSON.parse(data) : data));
+    };
+    expect(await heard(there)).toEqual(['1', '2', '3']);
+    expect(await heard(moved)).toEqual([{ lastEventId: 'between', reason: 'evicted' }, '3']);
+    expect(await heard(fresh)).toEqual([{ lastEventId: '', reason: 'evicted' }, '3']);
+    expect(await heard(late)).toEqual(['3']);
+    expect(a.sse.stats().gaps.evicted).toBe(2);
+  },
+);
+
+it('tells one who came into a room between a fall-back and its retry that it lacks it', async () => {
+  const bus = new MemoryBus();
+  const a = await instance(bus);
+  const [handle] = a.handles.slice(-1);
+  a.adapter.refusal = new Error('refused');
+  const { id } = await a.sse.publishToRoom('lobby', 1).catch((error: SSEKifyError) => error);
+  a.adapter.refusal = undefined;
+  handle?.join('lobby');
+  await a.sse.publishToRoom('lobby', 1, { id });
+  const gap = await a.ann.event('server:gap');
+  expect(JSON.parse(gap.data)).toEqual({ lastEventId: '', reason: 'evicted' });
+});
+
 it('keeps the history in doubt while the subscription is lost, whatever still arrives of before', async () => {
   const bus = new MemoryBus();
   const a = await instance(bus);

@@ -137,7 +137,7 @@ export class RecentHistory implements History {
       .map((frame) => (frame.order < connection.cursor ? frame.withoutId() : frame));
     this.#parts.counters.replayed += resent.length;
     // What it was there for is not lost on it.
-    const had = room !== undefined && tornUpTo <= position && served?.hasAll(room, lostUpTo) === true;
+    const had = room !== undefined && tornUpTo <= position && (served?.allUpTo(room) ?? 0) >= lostUpTo;
     const reason = unknown ?? (lostUpTo > position && !had ? 'evicted' : undefined);
     if (reason !== undefined) {
       const gap = this.#parts.delivery.gapFrame(lastEventId, reason);

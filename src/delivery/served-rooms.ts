@@ -39,9 +39,10 @@ export class ServedRooms {
     return (order) => stays.some(({ from, to }) => order > from && order <= to);
   }
 
-  /** Whether it got, or was told to have lost, all that the room said after the position and up to `order`. */
-  hasAll(room: string, order: number): boolean {
-    return this.#stays.get(room)?.some(({ from, to }) => from <= this.#position && order <= to) === true;
+  /** The place up to which it got, or was told to have lost, all that the room said after the position. */
+  allUpTo(room: string): number {
+    const first = this.#stays.get(room)?.filter(({ from }) => from <= this.#position) ?? [];
+    return Math.max(this.#position, ...first.map(({ to }) => to));
   }
 
   #add(room: string, stay: Stay): void {

@@ -124,3 +124,24 @@ it('tells of one gap where memory lost what a slow client has yet to get of a ro
   expect(behind).toEqual(said(3000 - behind.length, 3000));
   expect(behind.length).toBeGreaterThan(PIECE);
 });
+
+it('tells of what memory loses of a room that is joined again, where it had only what was lost before', async () => {
+  const { world, ann } = await worldOf(100, ['r'], 3200);
+  world.join(ann, 'r', true);
+  await world.settle();
+  world.leave(ann, 'r');
+  for (const _ of range(0, 2000)) world.append(room('r'));
+  for (const _ of range(0, 1150)) world.append(room('other'));
+  world.tail(3150);
+  await world.settle();
+  ann.sink.items.length = 0;
+  ann.sink.takes = false;
+  world.join(ann, 'r', true);
+  for (let turn = 0; turn < 5; turn += 1) world.flush();
+  expect(ann.sink.items.filter(({ kind }) => kind === 'gap')).toEqual([]);
+  for (const _ of range(0, 1500)) world.append(room('other'));
+  world.tail(1500);
+  await world.settle();
+  expect(placesOf(ann).filter((each) => each === 'evicted')).toHaveLength(1);
+  expect(ann.sink.items.filter(({ kind }) => kind === 'event').length).toBeLessThan(2000);
+});

@@ -195,12 +195,12 @@ export class LogFeed implements History {
       // It will read the room with all else, but for what it has passed.
       lost = backlog.passed;
     } else if (replayed) {
-      const { begin } = this.ring;
       // What it was there for is not lost on it.
-      lost = position < begin && !connection.served.hasAll(room, begin);
+      const place = Math.max(position, connection.served.allUpTo(room));
+      lost = place < this.ring.begin;
       const upTo = Math.min(this.ring.newestOf(roomScope(room)), backlog?.place ?? now);
-      const history = { place: position, upTo, whole: position >= begin, had: connection.served.had(room) };
-      if (upTo > position) (backlog ?? this.#follow(connection, { place: now })).recall(room, history);
+      const history = { place, upTo, whole: !lost, had: connection.served.had(room) };
+      if (upTo > place) (backlog ?? this.#follow(connection, { place: now })).recall(room, history);
     }
     const told = lost ? this.#parts.delivery.gapFrame(connection.sentId, 'evicted') : undefined;
     if (told !== undefined) connection.pushReplay([told]);

@@ -145,3 +145,16 @@ it('tells of what memory loses of a room that is joined again, where it had only
   expect(placesOf(ann).filter((each) => each === 'evicted')).toHaveLength(1);
   expect(ann.sink.items.filter(({ kind }) => kind === 'event').length).toBeLessThan(2000);
 });
+
+it('resends to a client that leaves none of what a room said since its last id: it comes back for that', async () => {
+  const { world, ann } = await worldOf(2, ['r']);
+  for (const _ of range(0, 2)) world.append(room('r'));
+  world.tail(2);
+  world.join(ann, 'r', true);
+  ann.connection.close('server');
+  await world.settle();
+  expect(placesOf(ann)).toEqual(said(0, 2));
+  const again = world.connect('ann', ['r'], ann.sink.lastId, false);
+  await world.settle();
+  expect(placesOf(again)).toEqual(said(2, 4));
+});

@@ -81,7 +81,7 @@ export class LogBacklog implements Backlog {
   }
 
   next(open: boolean): readonly Frame[] | 'later' | 'done' {
-    for (const [room, history] of this.#histories) return this.#readHistory(room, history);
+    for (const [room, history] of this.#histories) return this.#readHistory(room, history, open);
     if (!open) return 'done';
     if (this.#place !== undefined) return this.#readRing(this.#place);
     if (!this.#feed.warm) return this.#wait();
@@ -105,8 +105,11 @@ export class LogBacklog implements Backlog {
     return this.#settle(ring.placeOf(position), []);
   }
 
-  #readHistory(room: string, history: RoomHistory): readonly Frame[] {
+  #readHistory(room: string, history: RoomHistory, open: boolean): readonly Frame[] {
     const { ring, counters } = this.#feed;
+    const sent = open ? undefined : parseStreamId(this.#connection.sentId);
+    // What came since its last id it comes back for.
+    if (sent !== undefined) history.upTo = Math.min(history.upTo, ring.placeOf(sent));
     if (history.whole && history.place < ring.begin) {
       history.whole = false;
       return this.#gap('evicted');

@@ -35,6 +35,16 @@ contract('in memory, without echo', memoryChannel({ echo: false }));
 contract('in memory, with counters as methods', memoryChannel({ counters: 'methods' }));
 contract('in memory, with counters as kv', memoryChannel({ counters: 'kv' }));
 
+it('delivers an id once without echo, too', async () => {
+  const { sse, url } = await serveHub({ hub: { redis: new MemoryBus().adapter({ echo: false }) } });
+  await sse.ready();
+  const ann = await openStream(`${url}/ann`);
+  for (const data of ['first', 'again']) await sse.publishToUser('ann', data, { id: 'one' });
+  await sse.publishToUser('ann', 'next', { id: 'two' });
+  await ann.until(({ events }) => events.at(-1)?.id === 'two');
+  expect(ann.events.map(({ data }) => JSON.parse(data))).toEqual(['first', 'next']);
+});
+
 it('delivers in call order without echo, though answers overtake each other', async () => {
   const answers: { resolve: () => void; reject: (error: Error) => void }[] = [];
   const adapter = {
@@ -58,5 +68,5 @@ it('delivers in call order without echo, though answers overtake each other', as
   await expect(published[2]).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', delivered: 1 });
   await ann.received(4);
   expect(ann.events.map(({ data }) => data)).toEqual(['0', '1', '2', '3']);
-  expect(sse.stats().bus).toMatchObject({ published: 3, refused: 1, pending: 0 });
+  expect(sse.stats().bus).toMatchObject({ published: 3, refused: 1, fallbacks: 1, pending: 0 });
 });

@@ -210,6 +210,9 @@ it('gives clients that come back a gap while the subscription is lost, until it 
     return back.events.filter(({ event }) => event === 'server:gap').length;
   };
   a.adapter.tell('down');
+  // What is delivered here alone makes nothing whole.
+  a.adapter.losesEchoes = true;
+  await a.sse.publishToUser('ann', 'alone');
   expect([await comesBack(1), await comesBack(2)]).toEqual([1, 1]);
   a.adapter.tell('up');
   expect([await comesBack(3), await comesBack(4)]).toEqual([1, 0]);
@@ -274,6 +277,7 @@ it('delivers here, and says so, while the channel refuses; a retry with the id r
     ['1', '2'],
   ]);
   expect(codes(a.errors)).toEqual(Array(3).fill('PUBLISH_REFUSED'));
+  expect(a.sse.stats().bus).toMatchObject({ published: 2, refused: 3, fallbacks: 1 });
 });
 
 it('gives an id of its own to what is retried, so that every publish can be', async () => {

@@ -136,3 +136,25 @@ it('sends clients away although what the channel took does not come back', async
   await Promise.all(clients.map(({ over }) => over));
   expect(clients.map(({ ended }) => ended)).toEqual([true, true]);
 });
+
+it('tells of each publish it cuts short whether it was sent, and sends none of the others any more', async () => {
+  const sent: string[] = [];
+  const adapter = {
+    publish: async (_channel: string, message: string) => sent.push(message),
+    subscribe: async () => 1,
+    on: () => undefined,
+    publishNumbered: (_channel: string, { before }: { before: string }) => {
+      sent.push(before);
+      return new Promise<never>(() => undefined);
+    },
+  };
+  // The text is made of the number, so that what comes next waits for the answer.
+  const sse = new SSEKify({ redis: adapter, serializer: (data) => JSON.stringify(data) });
+  await sse.ready();
+  const publishes = [{ requestId: 'k' }, { requestId: 'k' }, {}].map((data) => sse.publishToUser('ann', data));
+  const outcomes = Promise.all(publishes.map((publish) => publish.catch(({ code, outcome }) => `${code} ${outcome}`)));
+  await sse.shutdown({ graceMs: 20 });
+  expect(await outcomes).toEqual(['PUBLISH_UNANSWERED unknown', 'PUBLISH_REFUSED refused', 'PUBLISH_REFUSED refused']);
+  await new Promise(setImmediate);
+  expect(sent).toHaveLength(1);
+});

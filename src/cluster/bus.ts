@@ -191,9 +191,7 @@ export class Bus {
     if (publication.taken || publication.settled) return;
     publication.taken = true;
     this.#counters.published += 1;
-    if (publication.echoed) {
-      this.#underWay.end(publication);
-    } else if (this.#parts.adapter.echo === false) {
+    if (this.#parts.adapter.echo === false) {
       this.#deliverTaken();
     } else if (this.#standing.state !== 'up') {
       this.#fallBack(publication);
@@ -209,11 +207,6 @@ export class Bus {
 
   #fail(publication: Publication, cause: unknown, outcome: 'refused' | 'unknown'): void {
     if (publication.settled) return;
-    if (publication.echoed) {
-      // It came back, so the channel has it, whatever the answer was.
-      this.#take(publication);
-      return;
-    }
     if (outcome === 'refused') this.#counters.refused += 1;
     else this.#counters.unanswered += 1;
     this.#fallBack(publication);
@@ -374,10 +367,9 @@ export class Bus {
     host.heard(received, message);
     if (publication === undefined) return;
     this.#underWay.cameBack(publication);
-    if (publication.taken) {
-      this.#underWay.end(publication);
-      publication.succeed();
-    } else this.#take(publication);
+    if (!publication.taken) this.#counters.published += 1;
+    publication.taken = true;
+    publication.succeed();
   }
 
   #onUp(): void {

@@ -40,8 +40,6 @@ export class Publication {
   sent = false;
   /** The channel took it. */
   taken = false;
-  /** It came back. */
-  echoed = false;
   /** Messages that had been received when its echo was last waited for. */
   heard = 0;
   /** How many times it was. */

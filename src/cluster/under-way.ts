@@ -72,7 +72,7 @@ export class UnderWay {
   }
 
   cameBack(publication: Publication): void {
-    publication.echoed = true;
+    this.end(publication);
     this.#echoed = Math.max(this.#echoed, publication.order);
   }
 

@@ -87,3 +87,13 @@ it.each(['timestamp', 'snowflake'] as const)(
     expect(seen(ann)).toEqual(['server:gap', 'a1', 'a2']);
   },
 );
+
+it('finds the place of an automatic id that is sent on after its first event was the last to be lost', async () => {
+  const { sse, url } = await serveHub({ hub: { recentBufferSize: 2 } });
+  const { id } = await sse.publishToUser('ann', 'first', { text: true });
+  sse.sendToUser('ann', 'a1', { text: true });
+  sse.sendToUser('ann', 'first', { id, text: true });
+  const ann = await openStream(`${url}/ann`, { lastEventId: id ?? '' });
+  await ann.received(2);
+  expect(seen(ann)).toEqual(['a1', 'first']);
+});

@@ -100,3 +100,25 @@ it('has a large frame in memory once, however many slow clients are resent it', 
   for (const { text } of responses)
     expect(text.match(/[xy]{500000}/g)).toEqual(['x'.repeat(500_000), 'y'.repeat(500_000)]);
 });
+
+it('gives each slow client its own events, when a large one is behind a loss for one of them', async () => {
+  const sse = new SSEKify({ connection: { maxQueueBytes: 200_000, dropPolicy: 'newest' } });
+  endWithTest(sse);
+  const [ann, bob] = ['ann', 'bob'].map((user) => {
+    const response = new MadeUpResponse();
+    response.takes = false;
+    sse.registerConnection(user, response.asResponse());
+    return response;
+  });
+  await flushed();
+  sse.sendToAll('x'.repeat(80_000), { text: true });
+  sse.sendToUser('ann', 'refused'.repeat(80_000), { text: true });
+  sse.sendToUser('ann', 'y'.repeat(80_000), { text: true });
+  for (let piece = 0; piece < 5; piece += 1) {
+    for (const response of [ann, bob]) response?.drain();
+    await flushed();
+  }
+  const seen = (text = '') => text.match(/[xy]{80000}|dropped/g)?.map(([first]) => first);
+  expect(seen(ann?.text)).toEqual(['x', 'd', 'y']);
+  expect(seen(bob?.text)).toEqual(['x']);
+});

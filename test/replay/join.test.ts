@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { openStream, type StreamClient } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
+import { MemoryBus } from '../helpers/memory-bus.js';
 import { serveHub } from '../helpers/server.js';
 
 const seen = (client: StreamClient) => client.events.map(({ id, data }) => [id, data]);
@@ -149,6 +150,23 @@ it('signals no loss of what it got, or was told of, when it comes back to a room
     ...['1', '2', '3', '4'],
     ...['6', '7', '8', '9', '10', 'end'],
   ]);
+});
+
+it('signals what a room may have said in an outage of the channel, though the connection was in it', async () => {
+  const adapter = new MemoryBus().adapter();
+  const { sse, url, handle } = await serveHub({ hub: { redis: adapter } });
+  const gaps = collect(sse, 'gap');
+  await sse.ready();
+  await sse.publishToUser('ann', 'p', { id: 'p', text: true });
+  await openStream(`${url}/ann?rooms=r`, { lastEventId: 'p' });
+  const ann = await handle(0);
+  adapter.tell('down');
+  adapter.tell('up');
+  await sse.ready();
+  await sse.publishToRoom('r', 'later', { text: true });
+  ann.leave('r');
+  ann.join('r', { replay: true });
+  expect(gaps).toMatchObject([{ lastEventId: 'p', reason: 'evicted' }]);
 });
 
 it('refuses options it does not know', async () => {

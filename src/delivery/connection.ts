@@ -155,7 +155,6 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
 
   /** Reads a backlog first, as fast as its client takes it; then it is live. */
   follow(backlog: Backlog): void {
-    if (this.#state !== 'open') return;
     this.#backlog = backlog;
     this.#host.flusher.mark(this);
   }

@@ -43,6 +43,21 @@ it('predicts numbers for a custom serializer, while another instance takes some 
   expect(a.sse.stats().bus.refused).toBe(0);
 });
 
+it('publishes data as it was when it was published, also where the number is needed first', async () => {
+  const redis = await startRedis();
+  const a = await logHub(redis.url, { hub: { serializer: (data) => JSON.stringify(data, null, 1) } });
+  const client = await openStream(`${a.url}/ann`);
+  const data = { requestId: 'k', in: { n: 0 } };
+  const publishes = range(0, 3).map((n) => {
+    data.in.n = n;
+    return a.sse.publishToUser('ann', data);
+  });
+  data.in.n = -1;
+  await Promise.all(publishes);
+  await untilTold(client, 3);
+  expect(dataOf(client)).toMatchObject(range(0, 3).map((n) => ({ in: { n }, seq: n })));
+});
+
 it('lets the counter of a final event expire soon, and others late', async () => {
   const redis = await startRedis();
   const a = await logHub(redis.url);

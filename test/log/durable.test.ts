@@ -47,6 +47,18 @@ it('rejects while no replica answers and delivers nothing, and appends a retry w
   expect(log.filter(([, fields]) => fields[0] === 'm')).toHaveLength(3);
 }, 40_000);
 
+it('resolves no retry on another instance either before a replica has what was appended with the key', async () => {
+  const { redis, replica, a } = await withReplica();
+  const b = await logHub(redis.url, { log: { durable: true } });
+  // What each has written so far the replica has.
+  await Promise.all([a.sse.publishToAll(0), b.sse.publishToAll(1)]);
+  process.kill(replica.pid ?? expect.fail(), 'SIGSTOP');
+  const results = await Promise.allSettled([a, b].map(({ sse }) => sse.publishToAll(2, { key: 'k' })));
+  expect(results).toMatchObject(range(0, 2).map(() => ({ status: 'rejected', reason: unknown })));
+  const log = await redis.client().xrange(LOG, '-', '+');
+  expect(log.filter(([, fields]) => fields[0] === 'm')).toHaveLength(3);
+}, 40_000);
+
 it('delivers nothing without a replica, and all of it once one is there', async () => {
   const { redis, replica, a, client } = await withReplica();
   await replica.client().replicaof('NO', 'ONE');

@@ -19,6 +19,8 @@ export default defineConfig({
     setupFiles: ['test/helpers/leaks.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // The runner gives up after 1 s, which a process held up by others has passed before it could do anything.
+    expect: { poll: { timeout: 15_000 } },
     projects: [
       {
         extends: true,

@@ -14,6 +14,8 @@ export interface Packed {
   size: number;
   /** What it holds. */
   names: string[];
+  /** A folder with nothing but the package, installed by npm: once for all projects, which are copies of it. */
+  installed(): Promise<string>;
   remove(): Promise<void>;
 }
 
@@ -30,12 +32,30 @@ export async function pack(): Promise<Packed> {
   const { stdout } = await execute('npm', args);
   const [report]: PackReport[] = JSON.parse(stdout);
   if (report === undefined) throw new Error(`npm pack reported nothing: ${stdout}`);
+  const file = path.join(folder, report.filename);
+  let installed: Promise<string> | undefined;
   return {
-    file: path.join(folder, report.filename),
+    file,
     size: report.size,
     names: report.files.map((each) => each.path).sort(),
-    remove: () => rm(folder, { recursive: true, force: true }),
+    installed() {
+      installed ??= npmInstall(file);
+      return installed;
+    },
+    async remove() {
+      const folders = [folder, await installed?.catch(() => undefined)];
+      for (const each of folders) if (each !== undefined) await rm(each, { recursive: true, force: true });
+    },
   };
+}
+
+async function npmInstall(file: string): Promise<string> {
+  const folder = await temporaryFolder('installed');
+  await writeFile(path.join(folder, 'package.json'), JSON.stringify({ name: 'throw-away', private: true }));
+  // Without dependencies there is nothing to fetch.
+  const args = ['install', file, '--offline', '--no-audit', '--no-fund', '--ignore-scripts'];
+  await execute('npm', args, { cwd: folder, timeout: 110_000 });
+  return folder;
 }
 
 /** A throw-away project with the package installed, outside of this repository and its `node_modules`. */
@@ -58,10 +78,8 @@ export async function install(packed: Packed, name: 'commonjs' | 'esm' | 'typesc
       throw new Error(`${path.basename(program)} ${args.join(' ')} failed: ${String(cause)}${said}`, { cause });
     }
   };
+  await cp(await packed.installed(), folder, { recursive: true });
   await cp(new URL(`projects/${name}/`, import.meta.url), folder, { recursive: true });
-  await writeFile(path.join(folder, 'package.json'), JSON.stringify({ name: 'throw-away', private: true }));
-  // Without dependencies there is nothing to fetch.
-  await run('npm', ['install', packed.file, '--offline', '--no-audit', '--no-fund', '--ignore-scripts']);
   return { folder, run, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 

@@ -158,3 +158,33 @@ it('resends to a client that leaves none of what a room said since its last id: 
   await world.settle();
   expect(placesOf(again)).toEqual(said(2, 4));
 });
+
+it('repeats nothing of a room that is joined, and was never read from it, to a client that is cut off meanwhile', async () => {
+  const { world, ann } = await worldOf(0, []);
+  for (const _ of range(0, 3000)) world.append(room('r'));
+  world.tail(3000);
+  ann.sink.takes = false;
+  world.join(ann, 'r', true);
+  for (let turn = 0; turn < 3; turn += 1) {
+    world.flush();
+    world.drain(ann);
+  }
+  ann.connection.destroy();
+  const got = placesOf(ann);
+  expect(got.length).toBeGreaterThan(0);
+  expect(got.length).toBeLessThan(3000);
+  const again = world.connect('ann', ['r'], ann.sink.lastId, false);
+  await world.settle();
+  expect([...got, ...placesOf(again)].slice(0, 3000)).toEqual(said(0, 3000));
+});
+
+it('gives ids to the last of several rooms only: with one, all that comes before it is there', async () => {
+  const { world, ann } = await worldOf(4, ['r', 's']);
+  for (const n of range(0, 4)) world.append(room(n % 2 === 0 ? 'r' : 's'));
+  world.tail(4);
+  world.join(ann, 'r', true);
+  world.join(ann, 's', true);
+  await world.settle();
+  expect(placesOf(ann)).toEqual([...said(0, 8, 2), ...said(0, 8, 2).map((ms) => ms + 1)]);
+  expect(ann.sink.items.map((item) => item.kind === 'event' && item.hasId)).toEqual(range(0, 8).map((n) => n >= 6));
+});

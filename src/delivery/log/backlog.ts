@@ -11,7 +11,7 @@ import type { LogFeed, LogPage } from './feed.js';
  */
 export type Start = { place: number } | { lastEventId: string | undefined };
 
-/** What a room said before it was joined, and is yet to be read: without ids, for it stands behind the client's cursor. */
+/** What a room said before it was joined, and is yet to be read: without ids where it stands behind the client's cursor. */
 export interface RoomHistory {
   /** How far it was read, and how far it goes. */
   place: number;
@@ -107,9 +107,11 @@ export class LogBacklog implements Backlog {
 
   #readHistory(room: string, history: RoomHistory, open: boolean): readonly Frame[] {
     const { ring, counters } = this.#feed;
-    const sent = open ? undefined : parseStreamId(this.#connection.sentId);
-    // What came since its last id it comes back for.
-    if (sent !== undefined) history.upTo = Math.min(history.upTo, ring.placeOf(sent));
+    const { sentId, cursor } = this.#connection;
+    const sent = parseStreamId(sentId);
+    const told = sent === undefined ? Number.POSITIVE_INFINITY : Math.max(ring.placeOf(sent), cursor);
+    // A client that leaves comes back for what came since its last id.
+    if (!open) history.upTo = Math.min(history.upTo, told);
     if (history.whole && history.place < ring.begin) {
       history.whole = false;
       return this.#gap('evicted');
@@ -118,8 +120,10 @@ export class LogBacklog implements Backlog {
     const resent = frames.filter(({ order }) => order <= history.upTo && !history.had(order));
     counters.replayed += resent.length;
     history.place = upTo;
+    // With an id it says that all before it is there, of the rooms that are yet to be read, too.
+    const isLast = this.#histories.size === 1;
     if (upTo >= history.upTo) this.#histories.delete(room);
-    return resent.map((frame) => frame.withoutId());
+    return resent.map((frame) => (isLast && frame.order > told ? frame : frame.withoutId()));
   }
 
   /** The client has more than this instance: either this one lags, or the position is not of this log. */

@@ -2,6 +2,7 @@ import type { Clock } from '../delivery/clock.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { HeldScope } from '../delivery/recent-buffer.js';
 import { messageOf, SSEKifyError } from '../errors.js';
+import type { Counters } from '../stats.js';
 import type { PublishResult, Scope } from '../types.js';
 import type { WireEvent } from '../wire/frame.js';
 import { type BusStats, NOTHING_COUNTED } from './bus-stats.js';
@@ -45,6 +46,7 @@ export interface BusParts {
   clock: Clock;
   host: BusHost;
   delivery: Pick<Delivery, 'order' | 'lack'>;
+  counters: Pick<Counters, 'replayed'>;
   maxPayloadBytes: number;
   /** The field of data where a number may stand that the host has to see. */
   numberField: string | undefined;
@@ -129,7 +131,8 @@ export class Bus {
 
   /** Whether clients here were given this event before the channel took it, so that it is about to be published once more. */
   gaveEarly(id = ''): boolean {
-    return this.#gaveEarly && this.#early.has(id);
+    // Who came back may have been given it, too, and been cut off before it was told where it stands.
+    return (this.#gaveEarly || this.#parts.counters.replayed > 0) && this.#early.has(id);
   }
 
   /** Publishes when it is its turn: after all that was published before it. */

@@ -144,6 +144,23 @@ it.each([undefined, false] as const)(
   },
 );
 
+it('gives a client a gap that goes elsewhere with the id of what was resent to it before others had it', async () => {
+  const bus = new MemoryBus();
+  const [a, b] = [await instance(bus), await instance(bus)];
+  await a.sse.publishToAll(0, { id: 'before' });
+  a.adapter.refusal = new Error('refused');
+  await a.sse.publishToUser('bob', 1, { id: 'early' }).catch(() => undefined);
+  a.adapter.refusal = undefined;
+  const bob = await openStream(`${a.url}/bob`, { lastEventId: 'before' });
+  expect((await bob.received(2))[1]?.id).toBe('early');
+  await b.sse.publishToUser('bob', 2);
+  await a.sse.publishToUser('bob', 1, { id: 'early' });
+  // It was cut off in the midst of what was resent, before the cursor behind it.
+  const moved = await openStream(`${b.url}/bob`, { lastEventId: 'early' });
+  b.sse.sendToUser('bob', 3);
+  expect((await moved.received(1))[0]?.event).toBe('server:gap');
+});
+
 it('tells one who came into a room between a fall-back and its retry that it lacks it', async () => {
   const bus = new MemoryBus();
   const a = await instance(bus);

@@ -207,7 +207,7 @@ export class ClusterSubscriber implements SubscribedLink {
       });
     }
     onMessages(seat.subscriber, (...message) => {
-      if (this.#isCurrent(seat)) this.#events?.message(...message);
+      if (this.#isCurrent(seat)) this.#events?.message?.(...message);
     });
     return seat;
   }

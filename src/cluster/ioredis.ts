@@ -138,7 +138,7 @@ export function createIORedisAdapter(target: IORedisTarget): ClosableAdapter {
   const publisher = connect(target, publishing());
   const subscriber = isCluster(publisher)
     ? new ClusterSubscriber(publisher)
-    : new SubscriberLink(connect(target, SUBSCRIBING));
+    : new IORedisLink(connect(target, SUBSCRIBING));
   return new RedisAdapter(new IORedisLink(publisher), subscriber);
 }
 
@@ -171,8 +171,9 @@ class IORedisLink implements ReplicatedLink {
     return this.#client.status === 'ready';
   }
 
-  listen({ ready, lost, error }: Omit<LinkEvents, 'message'>): void {
+  listen({ ready, lost, error, message }: LinkEvents): void {
     const client = this.#client;
+    if (message !== undefined) onMessages(client, message);
     client.on('ready', ready);
     client.on('close', lost);
     client.on('end', () => {
@@ -262,21 +263,6 @@ class IORedisLink implements ReplicatedLink {
     this.#onceMore = setTimeout(() => {
       this.#client.connect().catch(error);
     }, AGAIN_MS).unref();
-  }
-}
-
-/** The connection that messages come from. */
-class SubscriberLink extends IORedisLink {
-  readonly #subscriber: IORedisClient;
-
-  constructor(client: IORedisClient) {
-    super(client);
-    this.#subscriber = client;
-  }
-
-  override listen(events: LinkEvents): void {
-    onMessages(this.#subscriber, events.message);
-    super.listen(events);
   }
 }
 

@@ -8,7 +8,8 @@ export interface LinkEvents {
   /** It is not, or could not be made. */
   lost(): void;
   error(error: unknown): void;
-  readonly message: MessageListener;
+  /** Absent where nothing is subscribed. */
+  readonly message?: MessageListener;
 }
 
 /** One connection of a client library, as the adapter needs it; it connects again by itself. */

@@ -93,7 +93,7 @@ class NodeRedisLink implements Link {
   #onceMore: NodeJS.Timeout | undefined;
   /** One for all, so that asking again for a channel, which the client may still have, adds nothing. */
   readonly #hear: ChannelListener = (message, channel) =>
-    this.#events?.message(channel.toString(), message, 0, message.length);
+    this.#events?.message?.(channel.toString(), message, 0, message.length);
 
   constructor(make: () => NodeRedisClient) {
     this.#make = make;

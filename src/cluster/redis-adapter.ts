@@ -35,7 +35,7 @@ export class RedisAdapter implements ClosableAdapter {
       for (const listener of this.#messageListeners) listener(channel, text);
     };
     this.#subscriptions = new Subscriptions(subscriber, error);
-    publisher.listen({ ready: () => this.#begin(), lost: () => this.#lose(), error, message });
+    publisher.listen({ ready: () => this.#begin(), lost: () => this.#lose(), error });
     subscriber.listen({
       ready: () => this.#subscriptions.restore(),
       lost: () => this.#subscriptions.lost(),

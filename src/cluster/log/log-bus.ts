@@ -109,7 +109,6 @@ export class LogBus implements Wakeable {
         this.#down('the connection to publish on was lost');
       },
       error: (cause) => this.#onError(cause),
-      message: () => undefined,
     });
     this.#tailLink = source.open();
     this.#tail = new Tail(this.#tailLink, this.#keys, source.settings, this.#tailHost());

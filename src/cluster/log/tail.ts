@@ -52,7 +52,6 @@ export class Tail {
       ready: () => this.#begin(),
       lost: () => this.#stop(),
       error: (error) => host.error(error),
-      message: () => undefined,
     });
   }
 

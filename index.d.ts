@@ -66,7 +66,7 @@ interface NumberedResult {
  * - **End.** At its shutdown a hub calls `off`, `unsubscribe` and `close` where they are there, in this order; `off` of
  *   `'error'` once `close` is through.
  */
-interface RedisLike {
+interface RedisLike extends Partial<KeyValue> {
   /** Sends a message to all subscribers. Resolves once the channel took it. */
   publish(channel: string, message: string): Promise<unknown>;
   /** Subscribes. Resolves once the subscription stands. */
@@ -87,12 +87,6 @@ interface RedisLike {
   off?(event: string, listener: (...args: unknown[]) => void): unknown;
   /** Takes a counter's next number and publishes, in one atomic step. */
   publishNumbered?(channel: string, message: NumberedPublish): Promise<NumberedResult>;
-  /** Adds one to a counter, which begins at 0, and gives its value. */
-  incr?(key: string): Promise<number>;
-  /** Removes a counter after so many seconds. */
-  expire?(key: string, seconds: number): Promise<unknown>;
-  /** Removes a counter after so many milliseconds. */
-  pexpire?(key: string, milliseconds: number): Promise<unknown>;
   /** The counters, when they are not methods of the adapter itself. */
   readonly kv?: KeyValue | undefined;
 }
@@ -434,15 +428,7 @@ interface Gap {
 /** An array, a generator, a stream. */
 type Items<Item = unknown> = AsyncIterable<Item> | Iterable<Item> | ReadableStream<Item>;
 /** Options of {@link RegisteredConnectionHandle.pipe}. */
-interface PipeOptions<Name extends string = string> {
-  /** Name of the events; without one each is a `message`. */
-  event?: Name | undefined;
-  /**
-   * Send each item, which must then be a string, as it is and not as JSON.
-   * @defaultValue false
-   */
-  text?: boolean | undefined;
-}
+type PipeOptions<Name extends string = string> = Pick<SendOptions<Name>, 'event' | 'text'>;
 /** Options of {@link RegisteredConnectionHandle.join}. */
 interface JoinOptions {
   /**

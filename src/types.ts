@@ -171,15 +171,7 @@ export interface Gap {
 export type Items<Item = unknown> = AsyncIterable<Item> | Iterable<Item> | ReadableStream<Item>;
 
 /** Options of {@link RegisteredConnectionHandle.pipe}. */
-export interface PipeOptions<Name extends string = string> {
-  /** Name of the events; without one each is a `message`. */
-  event?: Name | undefined;
-  /**
-   * Send each item, which must then be a string, as it is and not as JSON.
-   * @defaultValue false
-   */
-  text?: boolean | undefined;
-}
+export type PipeOptions<Name extends string = string> = Pick<SendOptions<Name>, 'event' | 'text'>;
 
 /** Options of {@link RegisteredConnectionHandle.join}. */
 export interface JoinOptions {

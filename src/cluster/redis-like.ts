@@ -42,7 +42,7 @@ export interface NumberedResult {
  * - **End.** At its shutdown a hub calls `off`, `unsubscribe` and `close` where they are there, in this order; `off` of
  *   `'error'` once `close` is through.
  */
-export interface RedisLike {
+export interface RedisLike extends Partial<KeyValue> {
   /** Sends a message to all subscribers. Resolves once the channel took it. */
   publish(channel: string, message: string): Promise<unknown>;
   /** Subscribes. Resolves once the subscription stands. */
@@ -63,12 +63,6 @@ export interface RedisLike {
   off?(event: string, listener: (...args: unknown[]) => void): unknown;
   /** Takes a counter's next number and publishes, in one atomic step. */
   publishNumbered?(channel: string, message: NumberedPublish): Promise<NumberedResult>;
-  /** Adds one to a counter, which begins at 0, and gives its value. */
-  incr?(key: string): Promise<number>;
-  /** Removes a counter after so many seconds. */
-  expire?(key: string, seconds: number): Promise<unknown>;
-  /** Removes a counter after so many milliseconds. */
-  pexpire?(key: string, milliseconds: number): Promise<unknown>;
   /** The counters, when they are not methods of the adapter itself. */
   readonly kv?: KeyValue | undefined;
 }

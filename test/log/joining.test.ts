@@ -188,3 +188,27 @@ it('gives ids to the last of several rooms only: with one, all that comes before
   expect(placesOf(ann)).toEqual([...said(0, 8, 2), ...said(0, 8, 2).map((ms) => ms + 1)]);
   expect(ann.sink.items.map((item) => item.kind === 'event' && item.hasId)).toEqual(range(0, 8).map((n) => n >= 6));
 });
+
+it('repeats nothing of a room that was left and joined again, when what was read of it from Redis reached into memory', async () => {
+  const { world, position } = await worldOf(100, ['r'], 50);
+  for (const pages of range(1, 30)) {
+    const bob = world.connect('bob', ['r'], formatStreamId(position), false);
+    for (const _ of range(1, pages)) {
+      while (world.flush());
+      await world.answer(true);
+    }
+    // The last page is written, and its client has yet to take it.
+    bob.sink.takes = false;
+    while (world.flush());
+    await world.answer(true);
+    world.leave(bob, 'r');
+    await world.settle();
+    world.join(bob, 'r', true);
+    await world.settle();
+    const events = bob.sink.items.flatMap((item) => (item.kind === 'event' ? [item.of.ms] : []));
+    expect(new Set(events).size).toBe(events.length);
+    expect(bob.sink.items.some(({ kind }) => kind === 'gap')).toBe(events.length < 100);
+    bob.connection.close('server');
+    await world.settle();
+  }
+});

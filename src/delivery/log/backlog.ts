@@ -75,7 +75,11 @@ export class LogBacklog implements Backlog {
 
   /** A room was left. @returns the place up to which it was read; `undefined` before there is one */
   left(room: string): number | undefined {
-    const place = this.#histories.get(room)?.place ?? this.#place;
+    const { ring } = this.#feed;
+    const position = this.#passed ? this.#position : undefined;
+    // What came from Redis last may reach into the ring.
+    const read = position !== undefined && ring.reaches(position) ? ring.placeOf(position) : undefined;
+    const place = this.#histories.get(room)?.place ?? this.#place ?? read;
     this.#histories.delete(room);
     return place;
   }

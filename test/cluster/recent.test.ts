@@ -39,4 +39,20 @@ describe('Recent', () => {
     expect(remembered.slice(-50_000).every(Boolean)).toBe(true);
     expect(remembered.slice(0, 59_000).some(Boolean)).toBe(false);
   });
+
+  it.each<[string, (index: number) => Parameters<Recent['has']>]>([
+    ['numbers', (index: number) => [`n${index}`, undefined, undefined]],
+    ['own ids', (index: number) => [undefined, user('ann'), `own ${index}`]],
+    ['automatic ids', (index: number) => [undefined, user('ann'), `5-aaaaaaaaaa-${index}`]],
+  ])('remembers %s of the last two minutes, and not those of long ago', (_, event) => {
+    let seconds = 0;
+    const recent = new Recent(() => seconds * 1000);
+    const perSecond = 10;
+    const knows = (second: number) => recent.has(...event(second * perSecond));
+    for (; seconds < 1000; seconds += 1) {
+      for (let index = 0; index < perSecond; index += 1) recent.add(...event(seconds * perSecond + index));
+      expect([0, 60, 119].every((age) => knows(Math.max(0, seconds - age)))).toBe(true);
+      if (seconds > 270) expect(knows(seconds - 270)).toBe(false);
+    }
+  });
 });

@@ -54,6 +54,19 @@ for (const serializer of serializers) {
     expect(seqs[0]).toBe(109);
   });
 
+  it(`fixes what is published at the call, whatever becomes of the object until it has its number${how}`, async () => {
+    const bus = new MemoryBus();
+    bus.store.counts.set('ssekify:seq:k', 5);
+    const a = await instance({ redis: bus.adapter({ counters: 'methods' }), serializer });
+    const data = { requestId: 'k', list: [{ n: 0 }] };
+    const published = a.sse.publishToUser('ann', data);
+    for (const item of data.list) item.n = -1;
+    data.requestId = 'other';
+    await published;
+    const [event] = await a.ann.received(1);
+    expect(JSON.parse(event?.data ?? '')).toMatchObject({ requestId: 'k', list: [{ n: 0 }], seq: 5 });
+  });
+
   it(`goes on from memory when the store fails midway, and lifts the store when it is back${how}`, async () => {
     const bus = new MemoryBus();
     const a = await instance({ redis: bus.adapter({ counters: 'methods' }), serializer });
@@ -79,6 +92,10 @@ for (const serializer of serializers) {
     expect(field(a.ann, 'seq')).toEqual(range(0, 6));
     expect(bus.store.counts.get('ssekify:seq:k')).toBe(6);
     expect(a.errors).toHaveLength(1);
+    // The next failure is another one.
+    bus.store.failure = new Error('gone again');
+    await publish();
+    expect(fallbacks(a.errors)).toMatchObject([{ cause: { message: 'gone' } }, { cause: { message: 'gone again' } }]);
     expect(a.sse.stats().bus).toMatchObject({ fallbacks: 0, refused: 0 });
   });
 }

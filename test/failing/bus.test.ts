@@ -1,5 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import type { SSEKifyError, SSEKifyOptions } from '../../src/index.js';
+import type { RedisLike, SSEKifyError, SSEKifyOptions } from '../../src/index.js';
 import { openStream } from '../helpers/client.js';
 import { collect, next } from '../helpers/emitted.js';
 import { MemoryBus } from '../helpers/memory-bus.js';
@@ -88,12 +89,17 @@ it('gives a client a gap that goes elsewhere with the id of what was delivered h
   await b.sse.publishToUser('ann', 2);
   a.adapter.refusal = undefined;
   const heard = collect(b.sse, 'publish');
-  await a.sse.publishToUser('ann', 1, { id: refused.id });
+  // Retried once more, it may be new to one that was away the first time.
+  const { lastEventId } = a.ann;
+  for (let time = 0; time < 2; time += 1) {
+    await a.sse.publishToUser('ann', 1, { id: refused.id });
+    a.adapter.arrive();
+  }
   await b.sse.publishToUser('ann', 3);
   await b.ann.received(3);
-  expect(heard.map(({ again }) => again)).toEqual([true, undefined]);
+  expect(heard.map(({ again }) => again)).toEqual([true, true, undefined]);
   expect(b.said()).toEqual(['2', '1', '3']);
-  const moved = await openStream(`${b.url}/ann`, { lastEventId: a.ann.lastEventId });
+  const moved = await openStream(`${b.url}/ann`, { lastEventId });
   await moved.until(({ events }) => events.some(({ data }) => data === '3'));
   expect(moved.events[0]?.event).toBe('server:gap');
   expect(JSON.parse(moved.events[0]?.data ?? '')).toEqual({ lastEventId: refused.id, reason: 'evicted' });
@@ -377,26 +383,53 @@ it('tries again when subscribing fails', async () => {
   expect(sse.stats().errorCount).toBe(1);
 });
 
-it('makes good with the number that Redis gave when an echo is lost', async () => {
-  const bus = new MemoryBus();
-  const adapter = Object.assign(bus.adapter(), {
-    publishNumbered: async (
-      channel: string,
-      { floor, before, after }: { floor: number; before: string; after: string },
-    ) => {
-      await adapter.publish(channel, `${before}${Math.max(floor, 41)}${after}`);
-      return { seq: Math.max(floor, 41), published: true };
-    },
+for (const serializer of [undefined, (data: unknown) => `${JSON.stringify(data)} `]) {
+  const how = serializer === undefined ? '' : ', and its own serializer';
+
+  /** An instance whose channel numbers in one step. */
+  async function numbered(numbers: NonNullable<RedisLike['publishNumbered']>) {
+    const adapter = Object.assign(new MemoryBus().adapter(), { publishNumbered: numbers });
+    const { sse, url } = await serveHub({ hub: { redis: adapter, serializer } });
+    const errors = collect(sse, 'error');
+    await sse.ready();
+    const ann = await openStream(`${url}/ann`);
+    const seqs = () => ann.events.map(({ data }) => JSON.parse(data).seq);
+    return { adapter, sse, errors, ann, seqs };
+  }
+
+  it(`makes good with the number that Redis gave when an echo is lost${how}`, async () => {
+    const a = await numbered(async (channel, { floor, expected, before, after }) => {
+      const seq = Math.max(floor, 41);
+      if (expected !== undefined && expected !== seq) return { seq, published: false };
+      await a.adapter.publish(channel, `${before}${expected === undefined ? seq : ''}${after}`);
+      return { seq, published: true };
+    });
+    a.adapter.losesEchoes = true;
+    await a.sse.publishToUser('ann', { requestId: 'k' });
+    await a.ann.received(1);
+    expect(a.seqs()).toEqual([41]);
+    expect(a.errors.map(({ code }) => code)).toEqual(['ECHO_LOST']);
+    expect(a.sse.stats()).toMatchObject({ seqIncrsRedis: 1, seqIncrsLocal: 0 });
   });
-  const { sse, url } = await serveHub({ hub: { redis: adapter } });
-  sse.on('error', () => undefined);
-  await sse.ready();
-  const ann = await openStream(`${url}/ann`);
-  adapter.losesEchoes = true;
-  await sse.publishToUser('ann', { requestId: 'k' });
-  const [event] = await ann.received(1);
-  expect(JSON.parse(event?.data ?? '').seq).toBe(41);
-});
+
+  it(`gives each its own number here when the channel refuses, or does not answer, what was published at once${how}`, async () => {
+    const refusing = await numbered(() => Promise.reject(new Error('refused')));
+    const late: ((answer: { seq: number; published: boolean }) => void)[] = [];
+    const silent = await numbered(() => new Promise((resolve) => late.push(resolve)));
+    const ends = [refusing, silent].map(async ({ sse, ann, seqs }) => {
+      await Promise.allSettled([0, 1, 2].map(() => sse.publishToUser('ann', { requestId: 'k' })));
+      await ann.received(3);
+      expect(seqs()).toEqual([0, 1, 2]);
+      expect(sse.stats()).toMatchObject({ seqIncrsRedis: 0, seqIncrsLocal: 3 });
+    });
+    await Promise.all(ends);
+    // Who retries has been told, so that nothing is tried again for them.
+    const asked = late.length;
+    for (const answer of late) answer({ seq: 41, published: false });
+    await nextTurn();
+    expect(late).toHaveLength(asked);
+  });
+}
 
 it('waits at its end for publishes that are on their way', async () => {
   const bus = new MemoryBus();

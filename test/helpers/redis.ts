@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
@@ -7,15 +8,29 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { atEnd } from './cleanup.js';
 
-/** A port of the loopback interface that was free a moment ago. */
+/** Below the ports that systems give to those who ask for any: no neighbour gets one before its server starts, or while that is down. */
+const FIRST_PORT = 20_000;
+/** Each worker of the test runner has as many for itself. */
+const PORTS = 1000;
+const firstPort = FIRST_PORT + (Number(process.env.VITEST_POOL_ID ?? 0) % 12) * PORTS;
+/** Not the same for all files, nor for two runs at a time. */
+let asked = randomInt(PORTS);
+
+/** A port of the loopback interface that was free a moment ago, and that nobody else is likely to take. */
 export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  for (;;) {
+    asked += 1;
+    const port = firstPort + (asked % PORTS);
+    const server = net.createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 export interface RedisServer {

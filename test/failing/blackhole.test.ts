@@ -14,6 +14,7 @@ import { collect } from '../helpers/emitted.js';
 import { startProxy } from '../helpers/proxy.js';
 import { startRedis } from '../helpers/redis.js';
 import { serveHub } from '../helpers/server.js';
+import { stopwatch } from '../helpers/stopwatch.js';
 
 const adapters: [string, (url: string) => RedisLike][] = [
   ['ioredis', createIORedisAdapter],
@@ -50,11 +51,11 @@ it.each<(typeof adapters)[number]>([
     await Promise.all([atA.received(1), atB.received(1)]);
 
     proxy.blackhole();
-    const at = performance.now();
+    const elapsed = stopwatch();
     const data = [{ n: 0 }, { n: 1, requestId: 'k' }, { n: 2 }, { n: 3, requestId: 'k' }];
     const publish = (n: number) => a.sse.publishToUser('ann', data[n], { id: `id ${n}` });
     const settled = await Promise.allSettled(data.map((each) => publish(each.n)));
-    expect(performance.now() - at).toBeLessThan(5000);
+    expect(elapsed()).toBeLessThan(5000);
     for (const [n, result] of settled.entries()) {
       expect(result).toMatchObject({
         status: 'rejected',
@@ -99,12 +100,12 @@ it.each(adapters)(
     const a = await serveHub({ hub: { redis: make(proxy.url) } });
     a.sse.on('error', () => undefined);
     const ann = await openStream(`${a.url}/ann`);
-    const at = performance.now();
+    const elapsed = stopwatch();
     const results = await Promise.allSettled([
       a.sse.publishToUser('ann', 1),
       a.sse.publishToUser('ann', { requestId: 'k' }),
     ]);
-    expect(performance.now() - at).toBeLessThan(5000);
+    expect(elapsed()).toBeLessThan(5000);
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     await ann.received(2);
     proxy.heal();

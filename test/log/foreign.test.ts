@@ -65,10 +65,10 @@ it('says that an id beyond every clock has ended the log, and goes on when the l
   const client = await openStream(`${a.url}/ann`);
   await untilPlaced(client);
   await raw.xadd(LOG, '9007199254740993-1', 'm', '{"type":"all","data":"poison"}');
-  await expect.poll(() => a.sse.stats().bus.state, { timeout: 10_000 }).toBe('down');
+  await expect.poll(() => a.sse.stats().bus.state).toBe('down');
   expect(a.errors.map(({ message }) => message).join()).toContain('with the id 9007199254740993-1');
   await raw.del(LOG);
-  await expect.poll(() => a.sse.stats().bus.state, { timeout: 10_000 }).toBe('up');
+  await expect.poll(() => a.sse.stats().bus.state).toBe('up');
   await a.sse.publishToUser('ann', { n: 1 });
   await untilTold(client, 1);
   expect(a.gaps).toMatchObject([{ reason: 'reset' }]);
@@ -110,10 +110,10 @@ it('tells of no gap where the log came to hold nothing but the sign that it live
   await untilTold(client, 1);
   const end = async () => (await raw.xrevrange(LOG, '+', '-', 'COUNT', 1))[0]?.[1][0];
   for (let n = 1; n < 3; n += 1) {
-    await expect.poll(end, { timeout: 3000 }).toBe('tick');
+    await expect.poll(end).toBe('tick');
     await raw.xtrim(LOG, 'MAXLEN', '=', 1);
     const [[tick = ''] = []] = await raw.xrange(LOG, '-', '+');
-    await expect.poll(async () => (await raw.xrange(LOG, tick, tick)).length, { timeout: 3000 }).toBe(0);
+    await expect.poll(async () => (await raw.xrange(LOG, tick, tick)).length).toBe(0);
     await append(n);
     await untilTold(client, n + 1);
   }

@@ -183,7 +183,8 @@ it('tells a client where it stands only behind all rooms that it joined at once 
   const handle = a.sse.registerConnection('ann', response.asResponse(), { lastEventId: id });
   await a.sse.publishToRoom('r', { n: 1 });
   await a.sse.publishToRoom('s', { n: 2 });
-  await expect.poll(() => a.sse.stats().bus.received).toBe(3);
+  await a.sse.publishToRoom('other', { n: 3 });
+  await expect.poll(() => a.sse.stats().bus.received).toBe(4);
   for (const room of ['r', 's']) handle.join(room, { replay: true });
   await flushed();
   expect(response.text.match(/^event: .*$|"n":\d/gm)).toEqual(['"n":1', '"n":2', 'event: server:cursor']);

@@ -85,7 +85,7 @@ export class LogBacklog implements Backlog {
   }
 
   next(open: boolean): readonly Frame[] | 'later' | 'done' {
-    for (const [room, history] of this.#histories) return this.#readHistory(room, history, open);
+    if (this.#histories.size > 0) return this.#readHistories(open);
     if (!open) return 'done';
     if (this.#place !== undefined) return this.#readRing(this.#place);
     if (!this.#feed.warm) return this.#wait();
@@ -109,25 +109,32 @@ export class LogBacklog implements Backlog {
     return this.#settle(ring.placeOf(position), []);
   }
 
-  #readHistory(room: string, history: RoomHistory, open: boolean): readonly Frame[] {
+  /** Reads on in the history of joined rooms, in all at once: an id in it says that all before it is there. */
+  #readHistories(open: boolean): readonly Frame[] {
     const { ring, counters } = this.#feed;
     const { sentId, cursor } = this.#connection;
     const sent = parseStreamId(sentId);
     const told = sent === undefined ? Number.POSITIVE_INFINITY : Math.max(ring.placeOf(sent), cursor);
-    // A client that leaves comes back for what came since its last id.
-    if (!open) history.upTo = Math.min(history.upTo, told);
-    if (history.whole && history.place < ring.begin) {
-      history.whole = false;
-      return this.#gap('evicted');
+    let place = Number.POSITIVE_INFINITY;
+    let lost = false;
+    for (const history of this.#histories.values()) {
+      // A client that leaves comes back for what came since its last id.
+      if (!open) history.upTo = Math.min(history.upTo, told);
+      lost ||= history.whole && history.place < ring.begin;
+      history.whole &&= history.place >= ring.begin;
+      place = Math.min(place, history.place);
     }
-    const { frames, upTo } = ring.after(history.place, [roomScope(room)]);
-    const resent = frames.filter(({ order }) => order <= history.upTo && !history.had(order));
-    counters.replayed += resent.length;
-    history.place = upTo;
-    // With an id it says that all before it is there, of the rooms that are yet to be read, too.
-    const isLast = this.#histories.size === 1;
-    if (upTo >= history.upTo) this.#histories.delete(room);
-    return resent.map((frame) => (isLast && frame.order > told ? frame : frame.withoutId()));
+    if (lost) return this.#gap('evicted');
+    const { frames, upTo } = ring.after(place, [...this.#histories.keys()].map(roomScope), (room, order) => {
+      const history = this.#histories.get(room);
+      return history !== undefined && order > history.place && order <= history.upTo && !history.had(order);
+    });
+    counters.replayed += frames.length;
+    for (const [room, history] of this.#histories) {
+      history.place = Math.max(history.place, upTo);
+      if (upTo >= history.upTo) this.#histories.delete(room);
+    }
+    return frames.map((frame) => (frame.order > told ? frame : frame.withoutId()));
   }
 
   /** The client has more than this instance: either this one lags, or the position is not of this log. */
@@ -216,7 +223,7 @@ export class LogBacklog implements Backlog {
       return 'later';
     }
     const since = new Map([...this.#since.keys()].map((room) => [room, ring.placeOf(this.#sinceOf(room))]));
-    const { frames, upTo, broken } = ring.after(place, this.#scopes(), since);
+    const { frames, upTo, broken } = ring.after(place, this.#scopes(), (room, order) => order > (since.get(room) ?? 0));
     this.#place = upTo;
     counters.replayed += frames.length;
     if (broken !== undefined) frames.push(...this.#gap(broken.reason), this.#feed.cursorFrame(broken.id));

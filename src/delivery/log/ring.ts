@@ -132,8 +132,8 @@ export class Ring {
     return track?.at(track.length - 1)?.order ?? Number.NEGATIVE_INFINITY;
   }
 
-  /** What comes after a place for these scopes; `since`: the places from which on some of them count. */
-  after(place: number, scopes: readonly Scope[], since?: ReadonlyMap<string, number>): Piece {
+  /** What comes after a place for these scopes; of rooms only what counts. */
+  after(place: number, scopes: readonly Scope[], counts = (_room: string, _order: number): boolean => true): Piece {
     const broken = this.#breaks.at(this.#breaks.firstAfter(place));
     const until = Math.min(
       broken?.order ?? this.#last.order,
@@ -142,17 +142,18 @@ export class Ring {
     const frames: Frame[] = [];
     let more = false;
     for (const scope of scopes) {
-      const from = scope.kind === 'room' ? Math.max(place, since?.get(scope.name) ?? 0) : place;
       const track = this.#find(scope);
       if (track === undefined) continue;
-      let index = track.firstAfter(from);
-      for (let taken = 0; ; taken += 1, index += 1) {
+      let taken = 0;
+      for (let index = track.firstAfter(place); ; index += 1) {
         const frame = track.at(index);
         if (frame === undefined || frame.order > until) break;
+        if (scope.kind === 'room' && !counts(scope.name, frame.order)) continue;
         if (taken === PIECE_FRAMES) {
           more = true;
           break;
         }
+        taken += 1;
         frames.push(frame);
       }
     }

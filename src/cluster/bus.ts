@@ -243,16 +243,14 @@ export class Bus {
 
   /** Delivers here what the channel did not bring back, once. */
   #fallBack(publication: Publication): void {
-    const { n, scope } = publication.outgoing;
     this.#underWay.end(publication);
-    if (this.#recent.has(n, scope, publication.id)) return;
+    if (!this.#deliverHere(publication)) return;
     this.#counters.fallbacks += 1;
-    this.#deliverHere(publication);
     if (publication.id) this.#early.set(publication.id, this.#parts.delivery.order);
     const [oldest = ''] = this.#early.keys();
     if (this.#early.size > MAX_EARLY) this.#early.delete(oldest);
     this.#gaveEarly ||= publication.delivered > 0;
-    this.#tear(scope);
+    this.#tear(publication.outgoing.scope);
   }
 
   /** An event stands in another order than the channel's. */
@@ -271,11 +269,13 @@ export class Bus {
     this.#parts.delivery.lack(scope, early);
   }
 
-  #deliverHere(publication: Publication): void {
+  /** @returns whether it was not delivered here before */
+  #deliverHere(publication: Publication): boolean {
     const { n, scope, deliverHere } = publication.outgoing;
     if (this.#recent.has(n, scope, publication.id)) {
-      this.#place(scope, publication.id);
-      return;
+      // The channel has it now, whether it brings it or not.
+      if (publication.taken) this.#place(scope, publication.id);
+      return false;
     }
     try {
       publication.delivered = deliverHere();
@@ -285,6 +285,7 @@ export class Bus {
       // The application's serializer may refuse another number than the one it has seen.
       this.#onError(error);
     }
+    return true;
   }
 
   #onMessage(channel: unknown, message: unknown): void {

@@ -181,6 +181,21 @@ it('tells one who came into a room between a fall-back and its retry that it lac
   expect(JSON.parse(gap.data)).toEqual({ lastEventId: '', reason: 'evicted' });
 });
 
+it.each(['lost', 'not to come'])('tells who came before a retry whose echo is %s that they lack it', async (echo) => {
+  const a = await instance(new MemoryBus());
+  a.adapter.refusal = new Error('refused');
+  const { id } = await a.sse.publishToAll(1).catch((error: SSEKifyError) => error);
+  await a.ann.received(1);
+  a.adapter.refusal = undefined;
+  const fresh = await openStream(`${a.url}/ann`);
+  a.adapter.losesEchoes = true;
+  if (echo !== 'lost') a.adapter.tell('down');
+  await a.sse.publishToAll(1, { id });
+  const gap = await fresh.event('server:gap');
+  expect(JSON.parse(gap.data)).toEqual({ lastEventId: '', reason: 'evicted' });
+  expect(a.said()).toEqual(['1']);
+});
+
 it('keeps the history in doubt while the subscription is lost, whatever still arrives of before', async () => {
   const bus = new MemoryBus();
   const a = await instance(bus);

@@ -243,10 +243,12 @@ export class Bus {
 
   /** Delivers here what the channel did not bring back, once. */
   #fallBack(publication: Publication): void {
+    // What listeners send meanwhile stands behind it.
+    const early = this.#parts.delivery.order + 1;
     this.#underWay.end(publication);
     if (!this.#deliverHere(publication)) return;
     this.#counters.fallbacks += 1;
-    if (publication.id) this.#early.set(publication.id, this.#parts.delivery.order);
+    if (publication.id) this.#early.set(publication.id, early);
     const [oldest = ''] = this.#early.keys();
     if (this.#early.size > MAX_EARLY) this.#early.delete(oldest);
     this.#gaveEarly ||= publication.delivered > 0;

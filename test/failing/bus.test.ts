@@ -196,6 +196,21 @@ it.each(['lost', 'not to come'])('tells who came before a retry whose echo is %s
   expect(a.said()).toEqual(['1']);
 });
 
+it('tells one whom a listener let into a room while it fell back that it lacks it', async () => {
+  const a = await instance(new MemoryBus());
+  const [handle] = a.handles.slice(-1);
+  a.adapter.refusal = new Error('refused');
+  a.sse.once('message-sent', () => {
+    handle?.join('lobby');
+    a.sse.sendToRoom('lobby', 'hello');
+  });
+  const { id } = await a.sse.publishToRoom('lobby', 1).catch((error: SSEKifyError) => error);
+  a.adapter.refusal = undefined;
+  await a.sse.publishToRoom('lobby', 1, { id });
+  await a.ann.event('server:gap');
+  expect(a.said().slice(0, -1)).toEqual(['"hello"']);
+});
+
 it('keeps the history in doubt while the subscription is lost, whatever still arrives of before', async () => {
   const bus = new MemoryBus();
   const a = await instance(bus);

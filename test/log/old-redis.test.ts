@@ -5,11 +5,11 @@ import { atEnd } from '../helpers/cleanup.js';
 import { logHub } from '../helpers/log.js';
 import { startRedis } from '../helpers/redis.js';
 
-/** Passes on to Redis what is sent to a port, with a word in it that none knows where Redis 6.2 has a new one. */
+/** Passes on to Redis what is sent to a port, with an id in it that none knows where Redis 6.2 has a new one. */
 async function pretendOlder(target: number): Promise<string> {
   const server = net.createServer((client) => {
     const redis = net.connect(target, '127.0.0.1');
-    client.on('data', (sent) => redis.write(sent.toString('latin1').replaceAll('MINID', 'MINAD'), 'latin1'));
+    client.on('data', (sent) => redis.write(sent.toString('latin1').replaceAll("'(0'", "'=0'"), 'latin1'));
     redis.on('data', (answer) => client.write(answer));
     for (const [end, other] of [
       [client, redis],

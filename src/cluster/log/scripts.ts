@@ -66,17 +66,16 @@ return {1,id,seq,n}`.trim();
  * tells from which entry on there was nothing but ticks. That trims the log, too, which others may append to. The time of the
  * last tick says whether it is time, not that it expires: a clock that steps back would keep it for as long, and a Cluster that
  * moves the slot would refuse a script of which one key is gone. An instance that begins learns here that its Redis is too old, which
- * nothing else would tell it before the first publish, and in no words that help.
+ * nothing else would tell it before the first publish, and in no words that help. It is asked what it looks at even where there is
+ * no log yet. To trim, be it nothing, lets all that follows be written where Redis is full: ticks make room there.
  * KEYS: log, count, tick. ARGV: known number, known ms, known number in that ms, ms between ticks ('' = an instance begins, which
  * says behind which entry, and is never taken away), '1' = mark it unless another has, behind what is known; most events and window in ms, when it is to be trimmed. Gives the id of the log's last entry.
  */
 export const TICK = `${MARK}
-if ARGV[4]=='' or ARGV[6] then
-local trimmed=redis.pcall('XTRIM',log,'MINID','0')
-if type(trimmed)=='table' and string.find(trimmed.err,'syntax') then
+if string.find(redis.pcall('XRANGE',log,'(0','+','COUNT','1').err or '','Invalid') then
 return redis.error_reply('ERR lossless mode needs Redis 6.2 or newer, which this one is not')
 end
-end
+redis.pcall('XTRIM',log,'MINID','0')
 local last=call('XREVRANGE',log,'+','-','COUNT','1')[1]
 local n=tonumber(call('GET',count) or 0)
 local behind=function(id)

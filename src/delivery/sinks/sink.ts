@@ -4,7 +4,7 @@ import type { Chunk } from '../chunk.js';
 export interface SinkOwner {
   /** The client took what `write` answered `false` for. */
   drained(): void;
-  /** The response is over: the client left, or somebody ended it. Told at most once. */
+  /** The response is over: the client left, or somebody ended it. Only the first counts. */
   closed(reason: 'client' | 'server' | 'error'): void;
 }
 

@@ -24,7 +24,6 @@ export class WebSink implements Sink {
   #wanted: (() => void) | undefined;
   #full = false;
   #ending = false;
-  #over = false;
 
   constructor(owner: SinkOwner) {
     this.#owner = owner;
@@ -43,33 +42,28 @@ export class WebSink implements Sink {
   }
 
   writeBytes(bytes: Uint8Array): boolean {
-    if (this.#over || this.#ending) return true;
     const now = performance.now();
     if (this.#waitingBytes === 0) this.#waitingSince = now;
     this.#waiting.push(bytes);
     this.#waitingBytes += bytes.byteLength;
     this.#give();
-    if (this.#waitingBytes === 0) return true;
     if (this.#waitingBytes < HIGH_WATER_BYTES && now - this.#waitingSince < PATIENCE_MS) return true;
     this.#full = true;
     return false;
   }
 
   end(): void {
-    if (this.#over || this.#ending) return;
     this.#ending = true;
     this.#give();
   }
 
   destroy(reason: 'server' | 'error' = 'server'): void {
-    if (this.#over) return;
     this.#controller?.error(new Error('ssekify cut the stream off'));
     this.#finish(reason);
   }
 
   /** The client has left, as the request's signal tells. Its server would only log an error. */
   abort(): void {
-    if (this.#over) return;
     this.#close();
     this.#finish('client');
   }
@@ -80,7 +74,7 @@ export class WebSink implements Sink {
   }
 
   detach(): void {
-    this.#waiting = [];
+    // What it holds goes with its end, which has come or comes right after.
   }
 
   #pull(): Promise<void> {
@@ -93,7 +87,7 @@ export class WebSink implements Sink {
   /** Gives a waiting reader all there is, or the end. */
   #give(): void {
     const wanted = this.#wanted;
-    if (wanted === undefined || this.#over) return;
+    if (wanted === undefined) return;
     const [first] = this.#waiting;
     if (first === undefined) {
       if (!this.#ending) return;
@@ -126,10 +120,7 @@ export class WebSink implements Sink {
   }
 
   #finish(reason: 'client' | 'server' | 'error'): void {
-    if (this.#over) return;
-    this.#over = true;
     this.#waiting = [];
-    this.#wanted?.();
     this.#owner.closed(reason);
   }
 }

@@ -50,7 +50,7 @@ export class WebExchange implements Exchange {
   /** The response; with an empty body when nothing answered. */
   get response(): Response {
     const { status, headers, body } = this.#answer;
-    return new Response(this.headOnly ? null : body, { status, headers });
+    return new Response(body, { status, headers });
   }
 
   refusal(): 'gone' | undefined {

@@ -3,6 +3,7 @@ const endings = new WeakMap<AbortSignal, Set<() => void>>();
 
 /**
  * Runs `end` when the signal aborts. However many wait for one signal, it has one listener: Node warns of more than ten.
+ * @param signal - which has not aborted yet
  * @returns lets go of the signal
  */
 export function onceAborted(signal: AbortSignal, end: () => void): () => void {
@@ -10,7 +11,7 @@ export function onceAborted(signal: AbortSignal, end: () => void): () => void {
   waiting.add(end);
   return () => {
     waiting.delete(end);
-    if (waiting.size > 0 || endings.get(signal) !== waiting) return;
+    if (waiting.size > 0) return;
     endings.delete(signal);
     signal.removeEventListener('abort', endAll);
   };
@@ -24,8 +25,6 @@ function listenTo(signal: AbortSignal): Set<() => void> {
 }
 
 function endAll(this: AbortSignal): void {
-  const waiting = endings.get(this) ?? [];
-  endings.delete(this);
   // Itself and no copy: what ends may let go of others that wait for the same signal, which are not to be told any more.
-  for (const end of waiting) end();
+  for (const end of endings.get(this) ?? []) end();
 }

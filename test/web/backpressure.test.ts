@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
+import { atEnd } from '../helpers/cleanup.js';
 import { collect, next } from '../helpers/emitted.js';
 import { turn } from '../helpers/stall.js';
 import { bodyOf, createHub, pieces, read, requestFor } from './responses.js';
@@ -136,6 +137,19 @@ it('spares a reader that takes a little at a time', async () => {
   expect(taken).toBeGreaterThan(60 * 1024);
   expect(disconnects).toMatchObject([{ reason: 'server' }]);
   expect(sse.stats().connections).toBe(0);
+});
+
+it('counts what a reader takes at once, so that it has its time to come for the end', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  atEnd(() => vi.useRealTimers());
+  const sse = createHub({ keepAliveMs: 0, connection: { stallTimeoutMs: 400 } });
+  const stream = pieces(sse.respond(requestFor(), 'ann'));
+  sse.sendToUser('ann', 'last');
+  sse.close('ann');
+  await vi.advanceTimersByTimeAsync(300);
+  expect(await stream.next()).toMatch(/"last"\n\n$/);
+  await vi.advanceTimersByTimeAsync(300);
+  expect(await stream.next()).toBeUndefined();
 });
 
 it('does not hang at a shutdown over a body that nobody reads', async () => {

@@ -1,7 +1,12 @@
+import { once } from 'node:events';
 import http2 from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
+import { SSEKify } from '../../src/index.js';
+import { atEnd } from '../helpers/cleanup.js';
 import { collect, next } from '../helpers/emitted.js';
-import { openHttp2, serveHttp2Hub } from '../helpers/http2.js';
+import { connectHttp2, openHttp2, serveHttp2Hub } from '../helpers/http2.js';
+import { endWithTest } from '../helpers/server.js';
 
 const NOBODY = { connections: 0, users: 0, rooms: 0 };
 
@@ -56,4 +61,27 @@ it('ends an HTTP/2 stream cleanly, after the frames it accepted', async () => {
   expect(client.events.map(({ data }) => data)).toEqual(['"last"']);
   expect(client.stream.rstCode).toBe(0);
   expect(all).toMatchObject([{ reason: 'server' }]);
+});
+
+it.each([
+  ['has reset its stream', (stream: http2.ClientHttp2Stream) => stream.close(http2.constants.NGHTTP2_CANCEL)],
+  ['has destroyed its session', (stream: http2.ClientHttp2Stream) => stream.session?.destroy()],
+])('refuses an HTTP/2 client that %s before it was registered', async (_how, leave) => {
+  const sse = new SSEKify();
+  endWithTest(sse);
+  const server = http2.createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  atEnd(() => new Promise((resolve) => server.close(resolve)));
+  const requested = once(server, 'request');
+  const { port } = server.address() as AddressInfo;
+  const stream = connectHttp2(`http://127.0.0.1:${port}`).request({ ':path': '/' });
+  stream.on('error', () => undefined);
+  const [, res]: http2.Http2ServerResponse[] = await requested;
+  if (res === undefined) throw new Error('no response');
+  const closed = once(res.stream, 'close');
+  leave(stream);
+  await closed;
+  expect(sse.registerConnection('ann', res)).toMatchObject({ closed: true, refused: 'gone' });
+  expect(sse.stats()).toMatchObject({ ...NOBODY, refused: { gone: 1 } });
 });

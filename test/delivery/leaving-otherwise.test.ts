@@ -131,6 +131,8 @@ it('refuses a client that has half-closed before it was registered', async () =>
 it.each([
   ['ended', (res: ServerResponse) => res.end()],
   ['destroyed', (res: ServerResponse) => res.destroy()],
+  ['left with a socket that was ended', (res: ServerResponse) => res.socket?.end()],
+  ['left with a socket that was destroyed', (res: ServerResponse) => res.socket?.destroy()],
 ])('refuses a response that was %s', async (_how, spoil) => {
   const { sse, port, response, register } = await serveLate();
   const client = await connectRaw(port);

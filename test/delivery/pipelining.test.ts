@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
 import { SSEKify } from '../../src/index.js';
 import { connectRaw, wireResponses } from '../helpers/raw-client.js';
@@ -86,4 +88,28 @@ it('leaves no listener on the socket of pipelined streams', async () => {
   client.get('/plain');
   await client.until((text) => wireResponses(text)[4]?.complete === true);
   expect(counts.at(-1)).toEqual(counts[0]);
+});
+
+it.each([
+  ['was destroyed', (res: ServerResponse) => res.destroy(), false],
+  ['has lost its client', () => undefined, true],
+])('refuses a pipelined response that %s before its turn', async (_how, spoil, resets) => {
+  const sse = new SSEKify();
+  endWithTest(sse);
+  const responses: ServerResponse[] = [];
+  const { port, server } = await serve((_req, res) => responses.push(res));
+  const client = await connectRaw(port);
+  client.get('/ann');
+  client.get('/bob');
+  while (responses.length < 2) await once(server, 'request');
+  const [, queued] = responses;
+  if (queued === undefined) throw new Error('no response');
+  const socketClosed = new Promise((resolve) => queued.req.socket.on('close', resolve));
+  spoil(queued);
+  if (resets) {
+    client.socket.resetAndDestroy();
+    await socketClosed;
+  }
+  expect(sse.registerConnection('bob', queued)).toMatchObject({ closed: true, refused: 'gone' });
+  expect(sse.stats()).toMatchObject({ connections: 0, refused: { gone: 1 } });
 });

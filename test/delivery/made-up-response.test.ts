@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { expect, it, vi } from 'vitest';
 import { SSEKify } from '../../src/index.js';
+import { atEnd } from '../helpers/cleanup.js';
 import { collect } from '../helpers/emitted.js';
 import { flushed, MadeUpResponse } from '../helpers/made-up-response.js';
 import { endWithTest } from '../helpers/server.js';
@@ -254,7 +255,11 @@ it('leaves the connection under a made-up response alone that carries others too
     sse.stopAccepting();
   }
   await sse.shutdown({ graceMs: 0 });
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  atEnd(() => vi.useRealTimers());
   for (const response of responses) response.emit('finish');
+  await vi.advanceTimersByTimeAsync(1000);
+  await flushed();
   expect(responses.map(({ ends }) => ends)).toEqual([1, 1]);
   expect(cut).toBe(0);
 });

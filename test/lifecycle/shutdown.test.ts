@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { SSEKify } from '../../src/index.js';
 import { atEnd } from '../helpers/cleanup.js';
@@ -202,6 +203,25 @@ it('answers a request that a proxy sends by the connection of a stream as soon a
   await closed;
 });
 
+it.each([
+  ['came while the process was held up', 300, 0],
+  ['has come in part', 0, 400],
+])('answers a request by the connection of a stream that has ended, which %s', async (_how, heldUpMs, restAfterMs) => {
+  const { sse, port } = await serveHub();
+  const proxy = await connectRaw(port, { allowHalfOpen: false });
+  proxy.get('/ann');
+  await proxy.until((text) => text.includes('retry: 2000'));
+  const shutdown = sse.shutdown({ graceMs: 20 });
+  await proxy.until((text) => text.endsWith('\r\n0\r\n\r\n'));
+  proxy.socket.write('GET /bob HTTP/1.1\r\nHost: local');
+  if (restAfterMs > 0) await wait(restAfterMs);
+  proxy.socket.write('host\r\n\r\n');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, heldUpMs);
+  await proxy.until((text) => text.match(/HTTP\/1\.1 200 OK/g)?.length === 2);
+  await proxy.closed;
+  await shutdown;
+});
+
 it('ends a stream that waits behind another on its connection before it leaves that', async () => {
   const { sse, server, port, handle } = await serveHub({ server: { keepAliveTimeout: 0 } });
   const client = await connectRaw(port, { allowHalfOpen: false });
@@ -210,11 +230,13 @@ it('ends a stream that waits behind another on its connection before it leaves t
   await handle(1);
   const closed = once(server, 'close');
   server.close();
-  await sse.shutdown({ graceMs: 20 });
+  // The other is ended well behind the first one's.
+  await sse.shutdown({ graceMs: 1500 });
   await closed;
   await client.closed;
   expect(client.text.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2);
   expect(client.text.match(/SHUTDOWN/g)).toHaveLength(2);
+  expect(client.text).toMatch(/retry: \d+\n\n\r\n0\r\n\r\n$/);
 });
 
 it('leaves no HTTP/2 session by which clients come back, once its other streams are over', async () => {
@@ -231,6 +253,17 @@ it('leaves no HTTP/2 session by which clients come back, once its other streams 
     expect(client.events).toHaveLength(1);
     expect(client.retries).toHaveLength(2);
   }
+});
+
+it('leaves no HTTP/2 session on which it refused the only client', async () => {
+  const { sse, url, handle } = await serveHttp2Hub();
+  sse.stopAccepting();
+  const session = connectHttp2(url);
+  const closed = once(session, 'close');
+  const refused = await openHttp2(url, '/ann', { session });
+  await closed;
+  expect(refused.retries).toHaveLength(1);
+  expect(await handle(0)).toMatchObject({ refused: 'draining' });
 });
 
 it('leaves no HTTP/2 session whose last stream its client left, or was cut off', async () => {

@@ -36,6 +36,16 @@ it.each(['', 'Connection: keep-alive'])('closes the connection to end a stream o
   expect(client.text.slice(client.text.indexOf('\r\n\r\n') + 4)).toBe('retry: 2000\n\ndata: "one"\n\n');
 });
 
+it('sends no chunks to HTTP/1.0, whatever framing the application set', async () => {
+  const { port, handle } = await serveHub({ before: (_req, res) => res.setHeader('Transfer-Encoding', 'chunked') });
+  const client = await connectRaw(port);
+  client.get('/ann', [], '1.0');
+  (await handle(0)).close();
+  await client.until(() => client.ended);
+  expect(headOf(client.text).some((line) => line.startsWith('transfer-encoding'))).toBe(false);
+  expect(client.text).toMatch(/\r\n\r\nretry: 2000\n\n$/);
+});
+
 it('keeps to a client that wants the connection closed after the stream', async () => {
   const { port, handle } = await serveHub();
   const client = await connectRaw(port);
@@ -139,6 +149,31 @@ it('leaves what the application set on the response, but for a stale length and 
   expect(client.headers['content-length']).toBeUndefined();
   (await handle(0)).send('more than five bytes');
   await client.received(1);
+});
+
+it('leaves no status of the application on a response without headers, nor its message', async () => {
+  const { url } = await serveHub({
+    before: (_req, res) => Object.assign(res, { statusCode: 204, statusMessage: 'Nothing' }),
+  });
+  const { response, until } = await openStream(`${url}/ann`);
+  await until(({ retries }) => retries.length === 1);
+  expect([response.statusCode, response.statusMessage]).toEqual([200, 'OK']);
+});
+
+it('shows its headers to who wraps writeHead', async () => {
+  const seen: unknown[] = [];
+  const { url } = await serveHub({
+    before: (_req, res) => {
+      const writeHead = res.writeHead.bind(res);
+      res.writeHead = (status: number) => {
+        seen.push(status, res.getHeader('content-type'));
+        return writeHead(status);
+      };
+    },
+  });
+  const { headers } = await openStream(`${url}/ann`);
+  expect(seen).toEqual([200, headers['content-type']]);
+  expect(headers['content-type']).toBe('text/event-stream; charset=utf-8');
 });
 
 it('sends each character of a header as the one byte that HTTP has for it', async () => {

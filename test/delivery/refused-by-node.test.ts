@@ -35,7 +35,7 @@ it('throws INVALID_HEADER for what only HTTP/2 refuses, and leaves the response 
   expect(sse.stats().connections).toBe(0);
 });
 
-it('leaves the status and its message as the application set them when writeHead refuses the head', async () => {
+it('leaves the status, its message and the headers as the application set them when writeHead refuses the head', async () => {
   const sse = new SSEKify();
   let refused: unknown;
   const server = http.createServer((_req, res) => {
@@ -45,6 +45,7 @@ it('leaves the status and its message as the application set them when writeHead
     };
     res.statusCode = 503;
     res.statusMessage = 'Back Soon';
+    res.setHeader('Cache-Control', 'private');
     try {
       sse.registerConnection('ann', res);
     } catch (error) {
@@ -63,5 +64,6 @@ it('leaves the status and its message as the application set them when writeHead
   expect(refused).toMatchObject({ code: 'INVALID_HEADER' });
   expect([response.status, response.statusText]).toEqual([503, 'Back Soon']);
   expect(response.headers.get('content-type')).toBeNull();
+  expect(response.headers.get('cache-control')).toBe('private');
   expect(sse.stats().connections).toBe(0);
 });

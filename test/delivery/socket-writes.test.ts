@@ -1,11 +1,13 @@
+import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { SSEKify } from '../../src/index.js';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
 import { connectRaw } from '../helpers/raw-client.js';
-import { serveHub } from '../helpers/server.js';
+import { endWithTest, serve, serveHub } from '../helpers/server.js';
 import { randomFrom, STALL_HUB, turn } from '../helpers/stall.js';
 
 const BOUNDLESS = { maxQueueItems: 1_000_000, maxQueueBytes: 2 ** 30 };
@@ -86,6 +88,43 @@ it('writes nothing into a socket that the application has corked before what it 
   await turn();
   res.socket.uncork();
   expect((await client.received(2)).map(({ data }) => data)).toEqual(['first', 'second']);
+});
+
+it('waits until the client has taken what the application wrote, and goes on behind it', async () => {
+  const filler = `: ${'x'.repeat(8_000_000)}\n\n`;
+  const sse = new SSEKify();
+  endWithTest(sse);
+  const { url, server } = await serve((_req, res) => {
+    res.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    res.write(filler);
+  });
+  const requested = once(server, 'request');
+  const client = await openStream(url, { paused: true });
+  const [, res] = await requested;
+  await turn();
+  sse.registerConnection('ann', res);
+  sse.sendToUser('ann', 'one');
+  await turn();
+  expect(sse.stats().queueItemsMax).toBe(1);
+  client.resume();
+  expect((await client.received(1)).map(({ data }) => data)).toEqual(['"one"']);
+});
+
+it('waits until the client has taken what the application wrote later, and goes on behind it', async () => {
+  const { sse, url, response } = await serveResponses();
+  const client = await openStream(`${url}/ann`, { paused: true });
+  const res = await response(0);
+  res.write(`: ${'x'.repeat(8_000_000)}\n\n`);
+  await turn();
+  res.write('data: own\n\n');
+  for (const text of ['one', 'two']) {
+    sse.sendToUser('ann', text);
+    await turn();
+    await turn();
+  }
+  expect(sse.stats().queueItemsMax).toBe(1);
+  client.resume();
+  expect((await client.received(3)).map(({ data }) => data)).toEqual(['own', '"one"', '"two"']);
 });
 
 it('writes behind what the response holds back, as Node 26 does until the next tick', async () => {

@@ -114,6 +114,8 @@ it('waits until the client has taken what the application wrote later, and goes 
   const { sse, url, response } = await serveResponses();
   const client = await openStream(`${url}/ann`, { paused: true });
   const res = await response(0);
+  const { socket } = res;
+  const before = socket.listenerCount('drain');
   res.write(`: ${'x'.repeat(8_000_000)}\n\n`);
   await turn();
   res.write('data: own\n\n');
@@ -125,6 +127,9 @@ it('waits until the client has taken what the application wrote later, and goes 
   expect(sse.stats().queueItemsMax).toBe(1);
   client.resume();
   expect((await client.received(3)).map(({ data }) => data)).toEqual(['own', '"one"', '"two"']);
+  sse.close();
+  await client.over;
+  expect(socket.listenerCount('drain')).toBe(before);
 });
 
 it('writes behind what the response holds back, as Node 26 does until the next tick', async () => {
@@ -158,6 +163,7 @@ it('writes text of several bytes each as bytes to a response, whose drain Node 2
 
 it('writes nothing behind the end that the application gives a response, whose client is still reading', async () => {
   const { sse, port, response } = await serveResponses();
+  const gone = collect(sse, 'disconnect');
   const client = await connectRaw(port, { paused: true });
   client.get('/ann');
   const res = await response(0);
@@ -173,6 +179,7 @@ it('writes nothing behind the end that the application gives a response, whose c
   await client.until((text) => text.split('retry: ').length > 2);
   const after = client.text.slice(client.text.indexOf(own) + own.length);
   expect(after).toMatch(/^\r\n0\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
+  expect(gone).toMatchObject([{ userId: 'ann', reason: 'server' }]);
 });
 
 it('tells once of a client that resets the connection while it holds up a write, and throws nowhere', async () => {

@@ -56,7 +56,7 @@ export function readOptions(options: unknown = {}): MetricsSettings {
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(Symbol.iterator in value);
+  typeof value === 'object' && value !== null && !(Symbol.iterator in value);
 
 const TAKEN = ['le', 'quantile', ...OWN_LABELS];
 

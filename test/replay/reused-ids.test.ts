@@ -37,8 +37,8 @@ it('does not take the place of an id in a stranger’s stream for one that its o
 
 it('keeps a client’s place when the same id is forgotten elsewhere', async () => {
   const { sse, url, handle } = await serveHub({ hub: { recentBufferSize: 2 } });
-  for (const user of ['ann', 'bob', 'cid']) sse.sendToUser(user, 'news', { id: 'news' });
-  for (let index = 0; index < 5; index += 1) sse.sendToUser('bob', index);
+  for (const user of ['bob', 'cid', 'ann']) sse.sendToUser(user, 'news', { id: 'news' });
+  for (const user of ['bob', 'cid']) for (let index = 0; index < 5; index += 1) sse.sendToUser(user, index);
   const ann = await openStream(`${url}/ann`, { lastEventId: 'news' });
   (await handle(0)).send('end', { text: true });
   await ann.received(1);
@@ -46,6 +46,28 @@ it('keeps a client’s place when the same id is forgotten elsewhere', async () 
   const bob = await openStream(`${url}/bob`, { lastEventId: 'news' });
   await bob.received(3);
   expect(seen(bob)).toEqual(['server:gap', '3', '4']);
+});
+
+it('does not take a place of a stranger’s for one that its own has forgotten since', async () => {
+  const { sse, url } = await serveHub({ hub: { recentBufferSize: 2 } });
+  sse.sendToUser('ann', 'same', { id: 'same' });
+  sse.sendToUser('ann', 'lost', { text: true });
+  sse.sendToUser('bob', 'same', { id: 'same' });
+  for (const text of ['a1', 'a2']) sse.sendToUser('ann', text, { text: true });
+  const ann = await openStream(`${url}/ann`, { lastEventId: 'same' });
+  await ann.received(3);
+  expect(seen(ann)).toEqual(['server:gap', 'a1', 'a2']);
+});
+
+it('resumes after the first place of an id that several scopes have which the connection does not', async () => {
+  const { sse, url, handle } = await serveHub();
+  sse.sendToRoom('left since', 'x', { id: 'there' });
+  sse.sendToUser('ann', 'missed', { text: true });
+  sse.sendToRoom('never entered', 'x', { id: 'there' });
+  const ann = await openStream(`${url}/ann`, { lastEventId: 'there' });
+  (await handle(0)).send('end', { text: true });
+  await ann.received(2);
+  expect(seen(ann)).toEqual(['missed', 'end']);
 });
 
 it('knows a position from a scope that the connection does not have', async () => {

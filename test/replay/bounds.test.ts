@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { AgingMap } from '../../src/aging-map.js';
+import { PositionIndex } from '../../src/delivery/position-index.js';
 import { SSEKify } from '../../src/index.js';
 import { openStream } from '../helpers/client.js';
 import { heapGrowth } from '../helpers/memory.js';
@@ -170,4 +171,10 @@ it('does not grow beyond that for 300,000 more', () => {
   });
   expect(sse.stats().recentBuffers).toBe(10_000);
   expect(grown).toBeLessThan(45e6);
+});
+
+it('knows the latest 10,000 places where no event is', () => {
+  const index = new PositionIndex();
+  for (let order = 0; order <= 10_000; order += 1) index.mark(`m${order}`, order);
+  expect(['m0', 'm1', 'm10000'].map((id) => index.find(id))).toEqual([undefined, 1, 10_000]);
 });

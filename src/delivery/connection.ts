@@ -212,7 +212,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     if (this.#state !== 'open') return;
     if (retryMs !== undefined) this.pushLast(encodeRetry(retryMs));
     this.#leave(reason);
-    if (reason === 'stalled' || reason === 'backpressure') this.destroy();
+    if (reason === 'backpressure') this.destroy();
     else {
       this.#watchProgress();
       this.#host.flusher.mark(this);
@@ -276,8 +276,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
         setImmediate(() => this.#wakeAt(this.wake(now, true) ?? NEVER));
         return undefined;
       }
-      if (this.#state === 'open') this.close('stalled');
-      else this.destroy();
+      this.destroy('stalled');
       return undefined;
     }
     if (this.#endsAt !== 0 && now >= this.#endsAt) {

@@ -8,6 +8,7 @@ import type { Sink } from '../../src/delivery/sinks/sink.js';
 import type { ConnectionSettings } from '../../src/options.js';
 import type { DropPolicy } from '../../src/types.js';
 import { encodeEvent, encodeRetry, type Frame } from '../../src/wire/frame.js';
+import { turn } from '../helpers/stall.js';
 
 /** Takes everything, and answers as it is told. */
 class FakeSink implements Sink {
@@ -312,4 +313,37 @@ it('never repeats, reorders or loses silently, whatever the sizes, and writes li
     }),
     { numRuns: 300 },
   );
+});
+
+it.each([
+  ['that kept up', true],
+  ['that was behind, and took something since', false],
+])('cuts off a client %s when it does not take its end', async (_, takes) => {
+  const { sink, flusher, counts, connection } = connect({ ...SETTINGS, stallTimeoutMs: 20 });
+  sink.takes = takes;
+  connection.push(frameOf(1, 100));
+  flusher.flush();
+  connection.close('server');
+  sink.drain();
+  if (!takes) connection.drained();
+  flusher.flush();
+  expect(sink).toMatchObject({ ended: true, destroyed: false });
+  await expect.poll(() => sink.destroyed).toBe(true);
+  expect(counts).toMatchObject({ left: 1, gone: 1 });
+});
+
+it('does not cut off a client that took all it was behind with', async () => {
+  const settings = { ...SETTINGS, stallTimeoutMs: 20 };
+  const [ann, bob] = [connect(settings), connect(settings)];
+  for (const { sink, flusher, connection } of [ann, bob]) {
+    sink.takes = false;
+    connection.push(frameOf(1, 100));
+    flusher.flush();
+  }
+  ann.sink.drain();
+  ann.connection.drained();
+  await expect.poll(() => bob.sink.destroyed).toBe(true);
+  // Its time was the same.
+  await turn();
+  expect(ann.sink.destroyed).toBe(false);
 });

@@ -6,10 +6,13 @@ import { collect, next } from '../helpers/emitted.js';
 import { openHttp2, serveHttp2Hub } from '../helpers/http2.js';
 import { serveHub } from '../helpers/server.js';
 
+/** Without it a page of another origin learns nothing, and its EventSource gives up. */
+const CORS = { 'access-control-allow-origin': '*' };
+const register = { headers: CORS };
 const INERT = { connId: '', closed: true, rooms: [] };
 
 it('sends a client over maxConnections away with a time to come back, and a clean end', async () => {
-  const { sse, url, handle } = await serveHub({ hub: { maxConnections: 2, retryMs: 1500 } });
+  const { sse, url, handle } = await serveHub({ hub: { maxConnections: 2, retryMs: 1500 }, register });
   const connects = collect(sse, 'connect');
   const disconnects = collect(sse, 'disconnect');
   await openStream(`${url}/ann`);
@@ -19,7 +22,7 @@ it('sends a client over maxConnections away with a time to come back, and a clea
     const third = await openStream(`${url}/cy?rooms=a`);
     await third.over;
     expect(third).toMatchObject({ status: 200, ended: true, events: [] });
-    expect(third.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+    expect(third.headers).toMatchObject({ 'content-type': 'text/event-stream; charset=utf-8', ...CORS });
     expect(third.raw).toMatch(/^retry: \d+\n\n$/);
     expect(third.retries[0]).toBeGreaterThanOrEqual(1500);
     retries.add(third.retries[0]);
@@ -46,12 +49,13 @@ it('lets a browser’s EventSource come back by itself when there is room again'
 });
 
 it('answers 429 over maxConnectionsPerUser, and takes 42 and "42" for one user', async () => {
-  const { sse, url, handle } = await serveHub({ hub: { maxConnectionsPerUser: 1 } });
+  const { sse, url, handle } = await serveHub({ hub: { maxConnectionsPerUser: 1 }, register });
   const first = await openStream(`${url}/42`);
   const second = await openStream(`${url}/42`);
   await second.over;
   expect(second.status).toBe(429);
   expect(second.headers['content-type']).not.toContain('event-stream');
+  expect(second.headers).toMatchObject(CORS);
   expect(Number(second.headers['retry-after'])).toBeGreaterThan(0);
   expect(await handle(1)).toMatchObject({ ...INERT, userId: '42', refused: 'user-limit' });
   expect((await openStream(`${url}/43`)).status).toBe(200);

@@ -143,6 +143,26 @@ it.each([
   expect(errors).toEqual([]);
 });
 
+const deep = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;
+
+it.each<[string, string, (message: string) => string]>([
+  ['no end', '12', (message) => message.slice(0, -1)],
+  ['the end of something else', '{"a":1}', (message) => `${message.slice(0, -1)}]`],
+  ['a time that begins with a zero', '1', (message) => message.replace('"at":', '"at":0')],
+  ['a retry that begins with a zero', '1', (message) => message.replace('"at":', '"retry":05,"at":')],
+  ['data that is too deep', deep(600), (message) => message],
+  ['data that is much too deep', deep(100_000), (message) => message],
+])('refuses an envelope of the usual shape with %s, for whoever it is', async (_, data, change) => {
+  const { send, sse, ann, errors } = await holder();
+  for (const [index, target] of ['ann', 'nobody', 'ann', 'nobody'].entries())
+    send(change(canonical(index, data, { target })));
+  send('{"type":"user","target":"ann","event":"end","data":0}');
+  await ann.event('end');
+  expect(ann.events).toHaveLength(1);
+  expect(errors.map(({ code }) => code)).toEqual(Array(4).fill('INVALID_ENVELOPE'));
+  expect(sse.stats().recentItems).toBe(0);
+});
+
 it('keeps users apart whose names belong to objects', async () => {
   const { send, sse, ann } = await holder();
   for (const [index, target] of ['__proto__', 'constructor', 'ann'].entries())

@@ -293,6 +293,14 @@ it('does not keep messages for the names and ids in them', async () => {
   expect(growth).toBeLessThan(15_000_000);
 });
 
+it('takes its own event for come back where those of others are kept as bytes', async () => {
+  const { sse, send } = await holdsNobody();
+  await send(...[1, 2, 3, 4, 5].map((n) => canonical(n, `${n}`)));
+  await sse.publishToUser('ann', 6);
+  await expect.poll(() => sse.stats().bus.received).toBe(6);
+  expect(sse.stats()).toMatchObject({ recentItems: 6, bus: { pending: 0, published: 1 } });
+});
+
 it('delivers its own event when its echo is forged, and what was forged as what it says', async () => {
   const { adapter, bus, sse, ann, said, errors } = await holder();
   adapter.delays = true;

@@ -104,7 +104,7 @@ export class CountedIds<Value> {
     this.#size = 0;
     for (const origin of this.#origins.values()) {
       origin.forgotten = origin.old?.newest ?? origin.forgotten;
-      origin.old = origin.young.newest === undefined ? undefined : origin.young;
+      origin.old = origin.young;
       origin.young = new Run();
     }
   }
@@ -153,7 +153,7 @@ function read(id: string): CountedId | undefined {
 function readBeginning(id: string): boolean {
   const dash = id.lastIndexOf('-');
   const from = dash - ORIGIN_LENGTH;
-  if (from < 2 || id.charCodeAt(from - 1) !== DASH) return false;
+  if (id.charCodeAt(from - 1) !== DASH) return false;
   const time = numberIn(id, 0, from - 1);
   const origin = id.slice(from, dash);
   if (time < 0 || !ORIGIN.test(origin)) return false;
@@ -186,7 +186,7 @@ export function readCountedId(bytes: Buffer, from: number, to: number): CountedI
   let dash = from;
   while (dash < to && bytes[dash] !== DASH) dash += 1;
   const end = dash + 1 + ORIGIN_LENGTH;
-  if (bytes[end] !== DASH || end >= to) return undefined;
+  if (bytes[end] !== DASH) return undefined;
   let isSame = true;
   for (let at = 0; at < ORIGIN_LENGTH; at += 1) isSame &&= bytes[dash + 1 + at] === originBytes[at];
   if (!isSame) {

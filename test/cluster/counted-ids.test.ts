@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CountedIds } from '../../src/counted-ids.js';
+import { CountedIds, readCountedId } from '../../src/counted-ids.js';
 
 const ORIGINS = ['aaaaaaaaaa', 'bbbbbbbbbb', 'cccccccccc'];
 
@@ -48,6 +48,7 @@ describe('CountedIds', () => {
       '',
       '-',
       '7',
+      '1-aaaaaaaaaa',
       '1-aaaaaaaaaa-',
       '-aaaaaaaaaa-1',
       '1-aaaaaaaaaa-01',
@@ -71,6 +72,8 @@ describe('CountedIds', () => {
       expect(ids.add(id, true), id).toBe(false);
       expect(ids.get(id), id).toBeUndefined();
       expect(ids.mayHaveForgotten(id), id).toBe(false);
+      const bytes = Buffer.from(`${id}-5"`);
+      expect(readCountedId(bytes, 0, bytes.length - 3), id).toBeUndefined();
     }
     expect(ids.size).toBe(0);
   });
@@ -84,6 +87,17 @@ describe('CountedIds', () => {
     expect(ids.get('5-bbbbbbbbbb-0')).toBe('second');
     expect(ids.get('6-aaaaaaaaaa-0')).toBeUndefined();
     expect(ids.get('5-cccccccccc-0')).toBeUndefined();
+  });
+
+  it('knows what it may have forgotten of an origin that has long been silent', () => {
+    const ids = new CountedIds<true>();
+    ids.add('1-aaaaaaaaaa-7', true);
+    for (const forgotten of [false, true, true, true]) {
+      ids.age();
+      expect(ids.mayHaveForgotten('1-aaaaaaaaaa-7')).toBe(forgotten);
+      expect(ids.mayHaveForgotten('1-aaaaaaaaaa-8')).toBe(false);
+      expect(ids.get('1-aaaaaaaaaa-7')).toBe(forgotten ? undefined : true);
+    }
   });
 
   it('takes up no more origins than there can be instances', () => {

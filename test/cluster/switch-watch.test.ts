@@ -59,6 +59,12 @@ it('leaves for none but its own primary, and not when it is at the new one', () 
   expect(client.reconnects).toBe(1);
 });
 
+it('leaves for a primary at the same port of another host', () => {
+  const { client, say } = watched();
+  say(0, 'ours 127.0.0.1 1 127.0.0.2 1');
+  expect(client.reconnects).toBe(1);
+});
+
 it('hears the second sentinel when the first one spoke while the client was asking where to go', () => {
   const { client, say } = watched();
   client.status = 'connecting';

@@ -69,6 +69,21 @@ it('asks no more once it was shut down while subscribing', async () => {
   expect(adapter.listeners).toBe(0);
 });
 
+it('takes no subscription for one that stands once it was shut down', async () => {
+  let answer: () => void = () => undefined;
+  const { sse } = hubWith(
+    () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      }),
+  );
+  sse.ready().catch(() => undefined);
+  await sse.shutdown({ graceMs: 0 });
+  answer();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(sse.stats().bus.state).toBe('connecting');
+});
+
 it('reports that an adapter fails to listen, which it may begin asynchronously', async () => {
   const adapter = new MemoryBus().adapter();
   adapter.on = async () => {

@@ -1,5 +1,6 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { SSEKify } from '../../src/index.js';
+import { atEnd } from '../helpers/cleanup.js';
 import { collect } from '../helpers/emitted.js';
 import { MemoryBus } from '../helpers/memory-bus.js';
 import { endWithTest } from '../helpers/server.js';
@@ -67,6 +68,25 @@ it('asks no more once it was shut down while subscribing', async () => {
   expect(errors.map(({ code }) => code)).toEqual([]);
   expect(asked()).toBe(1);
   expect(adapter.listeners).toBe(0);
+});
+
+it('asks no more while its adapter closes', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  atEnd(() => vi.useRealTimers());
+  const { sse, adapter, asked } = hubWith(() => Promise.reject(new Error('not yet')));
+  await vi.advanceTimersByTimeAsync(0);
+  let closed: () => void = () => undefined;
+  Object.assign(adapter, {
+    close: () =>
+      new Promise<void>((resolve) => {
+        closed = resolve;
+      }),
+  });
+  const ended = sse.shutdown({ graceMs: 10_000 });
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(asked()).toBe(1);
+  closed();
+  await ended;
 });
 
 it('takes no subscription for one that stands once it was shut down', async () => {

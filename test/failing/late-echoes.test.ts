@@ -151,3 +151,16 @@ it('resolves a publish that is ahead though it was answered late, and a later on
   expect(await ahead).toHaveLength(1001);
   expect(sse.stats().bus).toMatchObject({ pending: 0, fallbacks: 1001 });
 }, 15_000);
+
+it('leaves what has no answer alone when what was published behind it does not come back', async () => {
+  const { adapter, sse, errors, ann, said } = await instance();
+  Object.assign(adapter, { losesEchoes: true, silent: true });
+  const unanswered = sse.publishToUser('ann', 'first');
+  adapter.silent = false;
+  await sse.publishToUser('ann', 'second');
+  await ann.received(1);
+  expect(said()).toEqual(['"second"']);
+  await expect(unanswered).rejects.toMatchObject({ code: 'PUBLISH_UNANSWERED', delivered: 1 });
+  await ann.received(2);
+  expect(errors.map(({ code }) => code)).toEqual(['ECHO_LOST', 'PUBLISH_UNANSWERED']);
+});

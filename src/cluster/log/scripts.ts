@@ -72,11 +72,11 @@ return {1,id,seq,n}`.trim();
  * says behind which entry, and is never taken away), '1' = mark it unless another has, behind what is known; most events and window in ms, when it is to be trimmed. Gives the id of the log's last entry.
  */
 export const TICK = `${MARK}
-if string.find(redis.pcall('XRANGE',log,'(0','+','COUNT','1').err or '','Invalid') then
-return redis.error_reply('ERR lossless mode needs Redis 6.2 or newer, which this one is not')
-end
 redis.pcall('XTRIM',log,'MINID','0')
 local last=call('XREVRANGE',log,'+','-','COUNT','1')[1]
+if (ARGV[4]=='' or not last) and string.find(redis.pcall('XRANGE',log,'(0','+','COUNT','1').err or '','Invalid') then
+return redis.error_reply('ERR lossless mode needs Redis 6.2 or newer, which this one is not')
+end
 local n=tonumber(call('GET',count) or 0)
 local behind=function(id)
 local ms,seq=string.match(id,'(%d+)-(%d+)')

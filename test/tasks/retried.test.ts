@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { Task } from '../../src/index.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
-import { logHubs } from '../helpers/log.js';
+import { dataOf, logHub, logHubs } from '../helpers/log.js';
 import { startRedis } from '../helpers/redis.js';
 
 /** Sends it again until the log takes it. */
@@ -64,4 +64,25 @@ it('takes no piece of another type for the one before, which failed', async () =
   await client.until(({ raw }) => raw.includes('"phase":"done"'));
   const pieces = client.events.filter(({ data }) => data.includes('"progress"'));
   expect(pieces.map(({ data }) => JSON.parse(data).type)).toEqual(['read', 'begun']);
+});
+
+it('takes a piece that equals one which was sent again for another one', async () => {
+  const { client, task, writable } = await interruptible();
+  await writable(1);
+  await insist(task, 'na', () => writable(0));
+  await task.progress('na');
+  await task.done();
+  await client.until(({ raw }) => raw.includes('"phase":"done"'));
+  expect(client.events.filter(({ data }) => data.includes('"na"'))).toHaveLength(2);
+});
+
+it('tells tasks of one requestId apart by their users', async () => {
+  const hub = await logHub((await startRedis()).url);
+  const users = ['ann', 'bob'];
+  const clients = await Promise.all(users.map((user) => openStream(`${hub.url}/${user}`)));
+  for (const user of users) await hub.sse.task(user, { requestId: 'r1' }).pipe([user]);
+  for (const [index, client] of clients.entries()) {
+    await client.until(({ raw }) => raw.includes('"phase":"done"'));
+    expect(dataOf(client)).toMatchObject([{ payload: users[index] }, { phase: 'done' }]);
+  }
 });

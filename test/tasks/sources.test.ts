@@ -135,18 +135,45 @@ it.each(failing)('ends the task with one error event for %s', async (_, items) =
   await expect(handle.pipe(items())).rejects.toBe(failure);
 });
 
+it('takes results that an async iterator gives at once', async () => {
+  const { handle } = await withTask();
+  const results = [{ value: 'a' }, { value: 'b' }, { done: true, value: undefined }];
+  const items = { [Symbol.asyncIterator]: () => ({ next: () => results.shift() }) } as unknown as Items;
+  expect(await handle.pipe(items)).toBe(2);
+});
+
 it('takes an iterator that gives no object, or none at all, for a failure', async () => {
   const { client, task, handle } = await withTask();
   const broken = { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve() }) } as unknown as Items;
   await task.pipe(broken);
   await client.until(isOver);
   expect(told(client)).toMatchObject([{ phase: 'error' }]);
+  const numbers = { [Symbol.iterator]: () => ({ next: () => 7 }) } as unknown as Items;
+  await expect(handle.pipe(numbers)).rejects.toThrow(TypeError);
   const none = {
     [Symbol.iterator](): Iterator<unknown> {
       throw failure;
     },
   };
   await expect(handle.pipe(none)).rejects.toBe(failure);
+});
+
+it('closes an iterator of which a promise rejects', async () => {
+  const { task, handle } = await withTask();
+  let closed = 0;
+  const items = () => ({
+    [Symbol.iterator]: () => ({
+      next: () => ({ value: Promise.reject(failure) }),
+      return() {
+        closed += 1;
+        return { done: true as const, value: undefined };
+      },
+    }),
+  });
+  await task.pipe(items());
+  expect(closed).toBe(1);
+  await expect(handle.pipe(items())).rejects.toBe(failure);
+  expect(closed).toBe(2);
 });
 
 /** An endless source that counts how often it is closed, and then does what it is told. */

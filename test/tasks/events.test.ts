@@ -3,6 +3,7 @@ import { SSEKify, type SSEKifyError, type TaskOptions } from '../../src/index.js
 import { runScript } from '../helpers/child.js';
 import { openStream, type StreamReader } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
+import { MemoryBus } from '../helpers/memory-bus.js';
 import { endWithTest, serveHub } from '../helpers/server.js';
 
 /** The data of a client's `notify` events. */
@@ -140,6 +141,20 @@ it('tells of a result that cannot be sent as an error, and rejects', async () =>
   await expect(task.done(cyclic)).rejects.toMatchObject({ code: 'NOT_SERIALIZABLE' });
   await client.until(isOver);
   expect(told(client)).toMatchObject([{ phase: 'error', error: { code: 'NOT_SERIALIZABLE' } }]);
+});
+
+it('tells no second end when the channel refuses the first', async () => {
+  const redis = new MemoryBus().adapter();
+  const { sse, client } = await withClient({ redis });
+  await sse.ready();
+  const task = sse.task('ann', { requestId: 'r1' });
+  redis.refusal = new Error('full');
+  await expect(task.done()).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', delivered: 1 });
+  const failing = sse.task('ann', { requestId: 'r2' });
+  await expect(failing.pipe([Promise.reject(new Error('late'))])).rejects.toMatchObject({ code: 'PUBLISH_REFUSED' });
+  sse.sendToUser('ann', 'after', { event: 'after' });
+  await client.event('after');
+  expect(told(client)).toMatchObject([{ phase: 'done' }, { phase: 'error', error: { message: 'late' } }]);
 });
 
 it('lets a progress that cannot be sent reject alone: the task goes on', async () => {

@@ -149,9 +149,10 @@ it('does not count those as gone whom a shutdown sends away, and aborts what goe
   const sse = new SSEKify({ redis: new MemoryBus().adapter() });
   const published: unknown[] = [];
   sse.on('publish', ({ data }) => published.push(data));
-  const { url } = await serveHub({ before: (_, res) => void sse.registerConnection('ann', res) });
-  await openStream(`${url}/ann`);
-  const task = sse.task('ann', { requestId: 'r1', whenGone: 'stop', goneAfterMs: 0 });
+  const { url } = await serveHub({ before: ({ url: path = '' }, res) => void sse.registerConnection(path, res) });
+  // The first is sent away some time before the last.
+  for (const user of ['ann', 'bob']) await openStream(`${url}/${user}`);
+  const task = sse.task('/ann', { requestId: 'r1', whenGone: 'stop', goneAfterMs: 0 });
   await task.progress('a');
   await sse.shutdown({ graceMs: 200 });
   expect(task.signal.aborted).toBe(true);

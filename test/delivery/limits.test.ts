@@ -93,3 +93,16 @@ it('sends away over HTTP/2 alike', async () => {
   expect(second.retries[0]).toBeGreaterThanOrEqual(2000);
   expect(await handle(1)).toMatchObject({ ...INERT, refused: 'limit' });
 });
+
+it('counts in no object that stats() gave before', async () => {
+  const { sse, url } = await serveHub({ hub: { maxConnections: 1 } });
+  const before = sse.stats();
+  const copy = structuredClone(before);
+  const client = await openStream(`${url}/ann`, { lastEventId: 'unknown' });
+  await client.event('server:gap');
+  await (await openStream(`${url}/bob`)).over;
+  expect(before).toEqual(copy);
+  const { sinks, ...after } = sse.stats();
+  expect(after).toMatchObject({ refused: { limit: 1 }, gaps: { unknown: 1 } });
+  expect(sinks).not.toEqual(before.sinks);
+});

@@ -130,8 +130,9 @@ it('takes nothing after the end, and throws nothing either', async () => {
   sse.stopAccepting();
   await expect(sse.publish('late')).rejects.toMatchObject({ code: 'SHUTDOWN' });
   await expect(sse.publishToRoom('r', 'late')).rejects.toMatchObject({ code: 'SHUTDOWN' });
+  await expect(sse.publishJoin('ann', 'r')).rejects.toMatchObject({ code: 'SHUTDOWN' });
   await expect(sse.ready()).rejects.toMatchObject({ code: 'SHUTDOWN' });
-  expect(errors.map(({ code }) => code)).toEqual(['SHUTDOWN', 'SHUTDOWN']);
+  expect(errors.map(({ code }) => code)).toEqual(['SHUTDOWN', 'SHUTDOWN', 'SHUTDOWN']);
   const late = await openStream(`${url}/ann`);
   await late.over;
   expect(late).toMatchObject({ status: 200, ended: true });
@@ -278,4 +279,13 @@ it('leaves no HTTP/2 session whose last stream its client left, or was cut off',
   await once(leaving.session, 'close');
   await sse.shutdown({ graceMs: 20 });
   await closed;
+});
+
+it('leaves no timer that would hold what it has kept', async () => {
+  vi.useFakeTimers();
+  const sse = new SSEKify();
+  sse.sendToUser('ann', 'kept for a while');
+  expect(vi.getTimerCount()).toBe(1);
+  await sse.shutdown({ graceMs: 0 });
+  expect(vi.getTimerCount()).toBe(0);
 });

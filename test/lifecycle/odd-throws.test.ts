@@ -29,6 +29,18 @@ it.each(ODD)('breaks no delivery when a listener throws what has no text', async
   for (const { cause } of errors) expect(cause).toBe(odd);
 });
 
+it('breaks no delivery when a listener throws what cannot even be looked at', () => {
+  const { sse } = hub();
+  const errors = collect(sse, 'error');
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  sse.on('message-sent', () => {
+    throw proxy;
+  });
+  expect(sse.sendToAll('one')).toBe(1);
+  expect(errors.map(({ code }) => code)).toEqual(['LISTENER_FAILED']);
+});
+
 it.each(ODD)('only warns when a listener of error throws what has no text', async (odd) => {
   const { sse } = hub();
   const warned = new Promise<Error>((resolve) => process.once('warning', resolve));

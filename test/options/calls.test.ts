@@ -200,4 +200,5 @@ it('throws errors that show in a log what they carry, and nothing else', () => {
   expect(Object.keys(error).sort()).toEqual(['code', 'name']);
   const failed = new SSEKifyError('PUBLISH_REFUSED', 'not taken', { id: 'a', outcome: 'refused', delivered: 0 });
   expect(Object.keys(failed).sort()).toEqual(['code', 'delivered', 'id', 'name', 'outcome']);
+  expect([error, failed].some((each) => Object.hasOwn(each, 'cause'))).toBe(false);
 });

@@ -208,6 +208,19 @@ it('refuses what cannot be sent without taking a number', async () => {
   expect(errors.map(({ code }) => code)).toEqual(['NOT_SERIALIZABLE', 'PAYLOAD_TOO_LARGE']);
 });
 
+it('refuses what is too large only with its number', async () => {
+  const { a, b, atB } = await instances({ maxPayloadBytes: 200, autoFields: { timestamp: false } });
+  const errors = collect(b, 'error');
+  const sized = (bytes: number) => ({ requestId: 'k', n: 'x'.repeat(bytes - '{"requestId":"k","n":""}'.length) });
+  for (const bytes of [200, 193]) {
+    await expect(a.publishToAll(sized(bytes))).rejects.toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
+  }
+  await a.publishToAll(sized(170));
+  await atB.received(1);
+  expect(seqs(atB)).toEqual([0]);
+  expect(errors).toEqual([]);
+});
+
 it('counts in the store it was given, with the channel of another', async () => {
   const [redis, store] = [await startRedis(), await startRedis()];
   const client = store.client();

@@ -104,6 +104,14 @@ it('keeps recentMaxBytes over all buffers, and empties those first that are leas
   expect((await ann.received(1))[0]?.event).toBe('server:gap');
 });
 
+it('takes as many events as an event needs, to keep recentMaxBytes', () => {
+  const sse = new SSEKify({ recentMaxBytes: 10_000, recentTTLMs: 0 });
+  for (let user = 0; user < 20; user += 1) sse.sendToUser(`u${user}`, 'x'.repeat(300));
+  sse.sendToUser('ann', 'x'.repeat(8000));
+  expect(sse.stats().recentBytes).toBeLessThanOrEqual(10_000);
+  expect(sse.stats().recentItems).toBeGreaterThan(2);
+});
+
 it('empties nobody’s buffer for an event that is larger than recentMaxBytes by itself', async () => {
   const { sse, url } = await serveHub({ hub: { recentMaxBytes: 1000 } });
   sse.sendToUser('ann', 'a1', { id: 'a1', text: true });

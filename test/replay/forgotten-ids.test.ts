@@ -80,3 +80,15 @@ it('knows the place of a quiet user whose buffer of many events went', () => {
   expect(missed(sent.at(-1) ?? '', ANN)).toEqual([]);
   expect(missed(sent.at(-2) ?? '', ANN)).toBe('unknown');
 });
+
+it('forgets the id of the last event of a user who was quiet while very many others were not', () => {
+  const limits = { maxItems: () => 0, maxScopes: 1000, maxBytes: 1_000_000, ttlMs: 0 };
+  const restore = () => {
+    throw new Error('nothing is kept');
+  };
+  const replay = new Replay(limits, new Clock(), restore);
+  const send = (n: number) => replay.record(userScope(`${n}`), encodeEvent({ id: `id ${n}`, text: 'x' }, n + 1));
+  for (let n = 0; n < EVENTS; n += 1) send(n);
+  const positions = [0, EVENTS - 1].map((n) => replay.positionOf(`id ${n}`, [EVERYONE]));
+  expect(positions).toEqual([undefined, EVENTS]);
+});

@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest';
+import { RecentFrames } from '../../src/delivery/recent-frames.js';
+import { encodeEvent } from '../../src/wire/frame.js';
 import { openStream, type StreamClient } from '../helpers/client.js';
 import { MemoryBus } from '../helpers/memory-bus.js';
 import { serveHub } from '../helpers/server.js';
@@ -13,6 +15,10 @@ const texts = (count: number) =>
     const kinds = ['', 'plain', 'zwölf €', 'x'.repeat(index * 40), 'y'.repeat(2000)];
     return `${index}:${kinds[index % kinds.length]}`;
   });
+
+const unasked = () => {
+  throw new Error('it was kept as it is sent');
+};
 
 it('gives back what it kept for a user as it was sent, whatever was sent', async () => {
   const { sse, url } = await serveHub({ hub: { recentBufferSize: 50 } });
@@ -60,7 +66,8 @@ it('gives back names, reconnection times and ids of all kinds from among what it
   for (let n = 0; n < 80; n += 1) {
     const id = n % 11 === 1 ? { id: `own-${n}` } : {};
     const retry = n % 3 === 0 ? { retry: 1000 + n } : {};
-    sse.sendToUser('ann', { n, text: n % 7 === 0 ? 'é' : 'e' }, { event: names[n % 5] ?? '', ...id, ...retry });
+    const event = n === 60 ? 'y'.repeat(40_000) : (names[n % 5] ?? '');
+    sse.sendToUser('ann', { n, text: n % 7 === 0 ? 'é' : 'e' }, { event, ...id, ...retry });
   }
   await live.received(80);
   for (const missed of [1, 2, 25, 29]) {
@@ -140,4 +147,24 @@ it('gives ids that look like automatic ones, but are not ASCII, as they are', as
   const again = await openStream(`${url}/ann`, { lastEventId: given[0] ?? '' });
   await again.received(7);
   expect(ids(again)).toEqual(given.slice(1));
+});
+
+it('knows the order of what it packed, however much was sent before', () => {
+  const frames = new RecentFrames(true);
+  const orders = [2 ** 8, 2 ** 16, 2 ** 24, 2 ** 31, 2 ** 32, 2 ** 40, 2 ** 47].flatMap((each) => [each - 1, each]);
+  for (const order of orders) frames.push(encodeEvent({ id: 'a', unique: true, text: 'x' }, order, true));
+  expect(Array.from(frames.newestFirst(unasked), ({ order }) => order)).toEqual([...orders].reverse());
+  expect(orders.map(() => frames.shift()?.order)).toEqual(orders);
+});
+
+it('makes room for what is packed, however little of it is left', () => {
+  for (let size = 0; size <= 1000; size += 25) {
+    const frames = new RecentFrames(true);
+    const texts = [...'abcd', 'e'.repeat(size), 'f'.repeat(1000), 'g'.repeat(size), 'h'.repeat(1000)];
+    texts.forEach((text, n) => {
+      frames.push(encodeEvent({ id: `${n}`, unique: true, event: 'i'.repeat(150), text }, n, true));
+    });
+    const kept = Array.from(frames.newestFirst(unasked), (frame) => /data: (.*)/.exec(frame.text)?.[1]);
+    expect(kept).toEqual(texts.reverse());
+  }
 });

@@ -102,6 +102,25 @@ it('resumes after the published event where a local one is not known, and says n
   expect(b.sse.stats().gaps).toMatchObject({ unknown: 0, evicted: 0 });
 });
 
+it('resumes after a gap on another instance, and says nothing of it again', async () => {
+  const [a, b] = await instances(2);
+  if (a === undefined || b === undefined) throw new Error('no instances');
+  const other = await openStream(`${b.url}/bob`);
+  await a.sse.publishToAll('published');
+  await other.received(1);
+  a.sse.clearRecent();
+  const client = await openStream(`${a.url}/ann`, { lastEventId: 'unknown' });
+  await client.event('server:cursor');
+  client.close();
+  const back = await openStream(
+    `${b.url}/ann`,
+    client.lastEventId === undefined ? {} : { lastEventId: client.lastEventId },
+  );
+  b.sse.sendToUser('ann', 'next');
+  await back.received(1);
+  expect(data(back)).toEqual(['next']);
+});
+
 it('tells of a gap where not even the published event is known', async () => {
   const [a, b] = await instances(2);
   if (a === undefined || b === undefined) throw new Error('no instances');

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { openStream } from '../helpers/client.js';
+import { collect } from '../helpers/emitted.js';
 import { MemoryBus } from '../helpers/memory-bus.js';
 import { serveHub, type TestHub } from '../helpers/server.js';
 
@@ -176,4 +177,17 @@ it('sees a number whose name is written with an escape', async () => {
   await setImmediate();
   expect(hub.sse.stats()).toMatchObject({ recentItems: 8, bus: { invalid: 0 } });
   expect(await nextNumber(hub, 'n/m')).toBe(42);
+});
+
+it('tells those who listen also of what it only keeps', async () => {
+  const bus = new MemoryBus();
+  const { sse } = await serveHub({ hub: { redis: bus.adapter() } });
+  await sse.ready();
+  const sent = collect(sse, 'message-sent');
+  for (const message of envelopes(Array.from({ length: 10 }, () => ({ ...ANY, data: '{"a":1}', step: 1 })))) {
+    bus.publish(CHANNEL, message);
+  }
+  await setImmediate();
+  expect(sse.stats().recentItems).toBe(10);
+  expect(sent).toEqual(Array.from({ length: 10 }, () => ({ scope: 'user', userId: 'ann', count: 0 })));
 });

@@ -179,7 +179,7 @@ it('does not grow beyond that for 300,000 more', () => {
   });
   expect(sse.stats().recentBuffers).toBe(10_000);
   expect(grown).toBeLessThan(45e6);
-});
+}, 60_000);
 
 it('knows the latest 10,000 places where no event is', () => {
   const index = new PositionIndex();

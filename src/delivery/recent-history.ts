@@ -80,7 +80,8 @@ export class RecentHistory implements History {
     if (position === undefined) return undefined;
     connection.served ??= new ServedRooms(position);
     const gap = replay ? this.#resume(connection, lastEventId ?? '', [roomScope(room)], undefined, room) : undefined;
-    connection.served.joined(room, replay ? position : this.#parts.delivery.order);
+    const from = replay ? position : this.#parts.delivery.order;
+    connection.served.joined(room, () => from);
     return gap;
   }
 
@@ -137,7 +138,7 @@ export class RecentHistory implements History {
       .map((frame) => (frame.order < connection.cursor ? frame.withoutId() : frame));
     this.#parts.counters.replayed += resent.length;
     // What it was there for is not lost on it.
-    const had = room !== undefined && tornUpTo <= position && (served?.allUpTo(room) ?? 0) >= lostUpTo;
+    const had = room !== undefined && tornUpTo <= position && (served?.allUpTo(room, position) ?? 0) >= lostUpTo;
     const reason = unknown ?? (lostUpTo > position && !had ? 'evicted' : undefined);
     if (reason !== undefined) {
       const gap = this.#parts.delivery.gapFrame(lastEventId, reason);

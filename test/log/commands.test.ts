@@ -50,7 +50,7 @@ it('tells listeners what came by way of the log, and to how many it went', async
 });
 
 it('gives who is moved into a room while an instance still reads its history nothing of before', async () => {
-  const world = new World(100, 1000, 2);
+  const world = new World(100, 1000, [{ kind: 'all' }, { kind: 'all' }]);
   const fresh = world.connect('ann', [], '', false);
   const resumed = world.connect('bob', [], '2-2', false);
   const room = { kind: 'room', name: 'r' } as const;

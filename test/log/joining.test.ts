@@ -10,7 +10,7 @@ const room = (name: string) => ({ kind: 'room', name }) as const;
 
 /** An instance that has read a log: what everyone was told first, then what rooms said in turn; and a client that was told the first. */
 async function worldOf(count: number, rooms: readonly string[], ringEvents = 10_000) {
-  const world = new World(ringEvents, 1_000_000, 0);
+  const world = new World(ringEvents, 1_000_000, []);
   world.append(EVERYONE);
   const position = world.end;
   for (const n of range(0, count)) world.append(room(rooms[n % rooms.length] ?? ''));
@@ -217,4 +217,41 @@ it('repeats nothing of a room that was left and joined again, when what was read
     bob.connection.close('server');
     await world.settle();
   }
+});
+
+it('resends what a room said before the instance saw the log, to a client that was in it meanwhile without its history', async () => {
+  const world = new World(300, 1_000_000, [EVERYONE, ...Array.from({ length: 5 }, () => room('r'))]);
+  const [, first] = world.all;
+  const ann = world.connect('ann', [], formatStreamId(first?.id ?? world.end), false);
+  world.join(ann, 'r', false);
+  world.append(room('r'));
+  await world.settle();
+  expect(placesOf(ann)).toEqual([9]);
+  world.leave(ann, 'r');
+  world.append(room('r'));
+  await world.settle();
+  ann.sink.items.length = 0;
+  world.join(ann, 'r', true);
+  await world.settle();
+  expect(placesOf(ann)).toEqual([4, 5, 6, 7, 8, 10]);
+});
+
+it('tells of no gap in a room that a client got all of, when it was in another before its place was known', async () => {
+  const world = new World(300, 1_000_000, [EVERYONE]);
+  const ann = world.connect('ann', [], formatStreamId(world.end), false);
+  world.join(ann, 's', false);
+  await world.settle();
+  world.join(ann, 'r', true);
+  for (const _ of range(0, 1000)) {
+    world.append(room('r'));
+    world.tail(1);
+    world.flush();
+  }
+  world.leave(ann, 'r');
+  world.append(room('r'));
+  world.tail(1);
+  ann.sink.items.length = 0;
+  world.join(ann, 'r', true);
+  await world.settle();
+  expect(placesOf(ann)).toEqual([1004]);
 });

@@ -137,8 +137,10 @@ export class World {
   #began: StreamId;
   #read: StreamId = BEGINNING;
   #asked = 0;
+  #aheadMs = 0;
 
-  constructor(ringEvents: number, windowMs: number, history: number) {
+  /** @param history - what was said before the instance first saw the log */
+  constructor(ringEvents: number, windowMs: number, history: readonly Scope[]) {
     let feed: LogFeed | undefined;
     this.#delivery = new ManualDelivery({
       clock: new Clock(),
@@ -166,7 +168,7 @@ export class World {
     if (feed === undefined) throw new Error('no feed');
     this.feed = feed;
     this.#append({ id: this.#next(), kind: 'mark' });
-    for (let n = 0; n < history; n += 1) this.append({ kind: 'all' });
+    for (const scope of history) this.append(scope);
     this.#began = this.end;
     this.feed.began(this.end);
   }
@@ -255,9 +257,8 @@ export class World {
   /** @returns whether it has joined with history */
   join(session: Session, room: string, replay: boolean): boolean {
     const { connection, owed, position } = session;
-    const has = parseStreamId(session.sink.lastId) ?? BEGINNING;
-    const read = isLater(this.#read, this.#began) ? this.#read : this.#began;
-    const now = isLater(has, read) ? has : read;
+    // One that reads from Redis may be ahead of the instance: it is owed what is said from here on.
+    const now = connection.lagging ? this.end : this.#read;
     const from = replay && position !== undefined ? position : now;
     if (!this.#delivery.join(connection, room, undefined, replay)) return session.joinedWithReplay;
     owed.set(`room:${room}`, from);
@@ -295,7 +296,8 @@ export class World {
     }
     // Those to whom nothing was said are moved by their heartbeat.
     const { clock, flusher } = this.#delivery;
-    for (const { connection } of this.sessions) connection.wake(clock.now() + 2 * CURSOR_MS);
+    this.#aheadMs += 2 * CURSOR_MS;
+    for (const { connection } of this.sessions) connection.wake(clock.now() + this.#aheadMs);
     flusher.flush();
   }
 

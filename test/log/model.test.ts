@@ -25,7 +25,7 @@ const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('flush' as const, 'execute' as const) }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('answer' as const), well: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('tick' as const, 'ended' as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('wipe' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('wipe' as const, 'settle' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('trim' as const), count: fc.integer({ min: 1, max: 8 }) }) },
   {
     weight: 5,
@@ -75,7 +75,7 @@ class Clients {
     else if (each.do === 'trim') world.trim(each.count);
     else if (each.do === 'connect') this.connect(each);
     else if (each.do === 'send') world.send(each.user);
-    else if (!('who' in each)) world[each.do]();
+    else if (!('who' in each)) await world[each.do]();
     else this.#take(each);
   }
 
@@ -147,7 +147,7 @@ it('loses, repeats and reorders nothing, and tells a gap where, and only where, 
       fc.array(step, { maxLength: 50, size: 'max' }),
       fc.integer({ min: 0, max: 8 }),
       fc.constantFrom(20, 1000),
-      fc.nat({ max: 8 }),
+      fc.array(scope, { maxLength: 8 }),
       async (steps, ringEvents, windowMs, history) => {
         const clients = new Clients(new World(ringEvents, windowMs, history));
         for (const each of steps) await clients.take(each);
@@ -156,5 +156,48 @@ it('loses, repeats and reorders nothing, and tells a gap where, and only where, 
       },
     ),
     { numRuns: 10_000, seed: 4711 },
+  );
+}, 120_000);
+
+it('tells of no gap in rooms that are joined and left while all is in memory, and has all of them: 5,000 interleavings', async () => {
+  const anywhere = fc.oneof(fc.constantFrom('again' as const, 'fresh' as const), fc.nat({ max: 40 }));
+  const come = fc.record({
+    do: fc.constant('connect' as const),
+    who,
+    rooms: fc.subarray(ROOMS),
+    at: anywhere,
+    disconnect: fc.constant(false),
+  });
+  const other = step.filter((each) => !['connect', 'wipe', 'trim', 'send'].includes(each.do));
+  const steps = fc.array(
+    fc.oneof(
+      { weight: 5, arbitrary: other },
+      { weight: 2, arbitrary: fc.constant({ do: 'settle' as const }) },
+      { weight: 3, arbitrary: fc.record({ do: fc.constant('join' as const), who, room, replay: fc.boolean() }) },
+      { weight: 2, arbitrary: fc.record({ do: fc.constant('leave' as const), who, room }) },
+      { weight: 1, arbitrary: come },
+    ),
+    { maxLength: 60, size: 'max' },
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(scope, { maxLength: 8 }),
+      fc.array(come, { maxLength: 3 }),
+      steps,
+      async (history, first, then) => {
+        const clients = new Clients(new World(1000, 1_000_000, history));
+        const { all, sessions } = clients.world;
+        for (const each of [...first, ...then]) {
+          const known = each.do === 'connect' && typeof each.at === 'number';
+          await clients.take(known ? { ...each, at: Number(each.at) % all.length } : each);
+        }
+        await clients.world.settle();
+        for (const session of sessions) {
+          check(clients.world, session);
+          expect(session.sink.items.filter(({ kind }) => kind === 'gap')).toEqual([]);
+        }
+      },
+    ),
+    { numRuns: 5000, seed: 4711 },
   );
 }, 120_000);

@@ -7,7 +7,7 @@ const EVERYONE: Scope = { kind: 'all' };
 
 it('takes no answer of before it read from Redis for the end of the log', async () => {
   // Of all events the ring holds one.
-  const world = new World(1, 1000, 0);
+  const world = new World(1, 1000, []);
   world.tail(1);
   for (let n = 1; n <= 3; n += 1) world.append(EVERYONE);
   const [, , second] = world.all;

@@ -3,6 +3,7 @@ import type { Counters } from '../../stats.js';
 import type { GapReason } from '../../types.js';
 import { encodeEvent, type Frame } from '../../wire/frame.js';
 import {
+  BEGINNING,
   beforeStreamId,
   compareStreamIds,
   formatStreamId,
@@ -55,6 +56,8 @@ export class LogFeed implements History {
   /** The whole window has been read. */
   #warm = false;
   #began: StreamId | undefined;
+  /** Rooms that are joined before the window is read count from this place on, once it is known. */
+  #startPlace = 0;
   #end: { id: StreamId; asked: number } | undefined;
   #cursor: Frame | undefined;
 
@@ -129,6 +132,7 @@ export class LogFeed implements History {
 
   /** All that is in the log was read. */
   caughtUp(): void {
+    if (!this.#warm) this.#startPlace = this.ring.placeOf(this.#began ?? BEGINNING);
     this.#warm = true;
     this.wakeWaiting();
   }
@@ -196,7 +200,7 @@ export class LogFeed implements History {
       lost = backlog.passed;
     } else if (replayed) {
       // What it was there for is not lost on it.
-      const place = Math.max(position, connection.served.allUpTo(room));
+      const place = connection.served.allUpTo(room, position);
       lost = place < this.ring.begin;
       const upTo = Math.min(this.ring.newestOf(roomScope(room)), backlog?.place ?? now);
       const history = { place, upTo, whole: !lost, had: connection.served.had(room) };
@@ -204,7 +208,7 @@ export class LogFeed implements History {
     }
     const told = lost ? this.#parts.delivery.gapFrame(connection.sentId, 'evicted') : undefined;
     if (told !== undefined) connection.pushReplay([told]);
-    connection.served.joined(room, replayed ? position : now);
+    connection.served.joined(room, () => (replayed ? position : Math.max(now, this.#startPlace)));
     return lost ? 'evicted' : undefined;
   }
 

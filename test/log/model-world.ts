@@ -1,25 +1,15 @@
-import { createParser } from 'eventsource-parser';
-import { Chunk } from '../../src/delivery/chunk.js';
 import { Clock } from '../../src/delivery/clock.js';
 import { Connection } from '../../src/delivery/connection.js';
-import { Delivery } from '../../src/delivery/delivery.js';
-import { type Flushable, Flusher } from '../../src/delivery/flusher.js';
 import { LogFeed, type LogPage } from '../../src/delivery/log/feed.js';
 import type { Scope } from '../../src/delivery/scope.js';
-import type { Sink } from '../../src/delivery/sinks/sink.js';
 import { Reporter } from '../../src/events.js';
 import { Counters } from '../../src/stats.js';
 import { encodeComment, encodeEvent, encodeRetry } from '../../src/wire/frame.js';
 import { BEGINNING, compareStreamIds, formatStreamId, parseStreamId, type StreamId } from '../../src/wire/stream-id.js';
+import { ManualDelivery, QUIET, ReadingSink } from '../helpers/manual-delivery.js';
 
 /** What stands in the log, or stood there. */
 export type Entry = { id: StreamId } & ({ kind: 'event'; scope: Scope } | { kind: 'mark' } | { kind: 'tick' });
-
-/** What a client saw, in order. */
-export type Item =
-  | { kind: 'event'; of: StreamId; hasId: boolean }
-  | { kind: 'cursor'; of: StreamId; hasId: true }
-  | { kind: 'gap'; reason: string; lastEventId: string };
 
 const PAGE_ENTRIES = 4;
 const CURSOR_MS = 1000;
@@ -27,70 +17,6 @@ const CURSOR_MS = 1000;
 const EVENT_BYTES = 340;
 
 export const isLater = (a: StreamId, b: StreamId): boolean => compareStreamIds(a, b) > 0;
-
-function idIn(text: string | undefined): StreamId {
-  const id = parseStreamId(text ?? '');
-  if (id === undefined) throw new Error(`no id: ${text}`);
-  return id;
-}
-
-/** Takes what is written and reads it as a client does; `takes` decides what a write is answered. */
-class ReadingSink implements Sink {
-  readonly kind = 'response';
-  readonly items: Item[] = [];
-  lastId: string;
-  takes = true;
-  /** A write was answered `false`, and the drain is due. */
-  stalled = false;
-  ended = false;
-  readonly #parser = createParser({
-    onEvent: ({ id, event, data }) => {
-      if (id !== undefined) this.lastId = id;
-      if (event === 'server:gap') this.items.push({ kind: 'gap', ...JSON.parse(data) });
-      else if (event === 'server:cursor') this.items.push({ kind: 'cursor', of: idIn(id), hasId: true });
-      else if (event !== 'live') this.items.push({ kind: 'event', of: idIn(data), hasId: id !== undefined });
-    },
-  });
-
-  constructor(lastId: string) {
-    this.lastId = lastId;
-  }
-  write(chunk: Chunk): boolean {
-    return this.writeBytes(chunk.bytes);
-  }
-  writeBytes(bytes: Buffer): boolean {
-    this.#parser.feed(bytes.toString());
-    this.stalled ||= !this.takes;
-    return this.takes;
-  }
-  end(): void {
-    this.ended = true;
-  }
-  destroy(): void {}
-  progress(): string {
-    return '';
-  }
-  detach(): void {}
-}
-
-/** Flushes when the test says so. */
-class ManualFlusher extends Flusher {
-  #marked = new Set<Flushable>();
-  override mark(who: Flushable): void {
-    this.#marked.add(who);
-  }
-  /** @returns whether there was anything to do */
-  flush(): boolean {
-    const marked = this.#marked;
-    this.#marked = new Set();
-    for (const who of marked) who.flush((frames) => new Chunk(frames));
-    return marked.size > 0;
-  }
-}
-
-class ManualDelivery extends Delivery {
-  override readonly flusher = new ManualFlusher();
-}
 
 /** One connection of a client: what it is owed, and what it saw. */
 export interface Session {
@@ -112,16 +38,6 @@ interface Read {
   resolve(page: LogPage): void;
   reject(error: Error): void;
 }
-
-const SETTINGS = {
-  keepAliveMs: 0,
-  keepAliveEvent: undefined,
-  retryMs: 0,
-  maxQueueItems: 3,
-  maxQueueBytes: 1000,
-  maxLifetimeMs: undefined,
-  stallTimeoutMs: 0,
-};
 
 /** A log, what one instance makes of it, and its clients; everything happens when the test says so. */
 export class World {
@@ -242,7 +158,7 @@ export class World {
 
   connect(userId: string, rooms: readonly string[], lastEventId: string, disconnect: boolean): Session {
     const sink = new ReadingSink(lastEventId);
-    const settings = { ...SETTINGS, dropPolicy: disconnect ? ('disconnect' as const) : ('oldest' as const) };
+    const settings = { ...QUIET, dropPolicy: disconnect ? ('disconnect' as const) : ('oldest' as const) };
     const position = parseStreamId(lastEventId);
     const connection = new Connection(this.#delivery, this.sessions.length, userId, settings, lastEventId);
     connection.start(sink, encodeRetry(0));

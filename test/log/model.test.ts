@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Scope } from '../../src/delivery/scope.js';
 import { formatStreamId, parseStreamId, type StreamId } from '../../src/wire/stream-id.js';
-import { type Item, isLater, nameOf, type Session, World } from './model-world.js';
+import type { Item } from '../helpers/manual-delivery.js';
+import { isLater, nameOf, type Session, World } from './model-world.js';
 
 const USERS = ['ann', 'bob'];
 const ROOMS = ['r', 's'];

@@ -1,5 +1,6 @@
-import { isRecord, refuse } from './checks.js';
-import type { Bus, BusHost } from './cluster/bus.js';
+import { refuse } from './checks.js';
+import type { Bus } from './cluster/bus.js';
+import type { BusHost } from './cluster/bus-host.js';
 import { NO_BUS } from './cluster/bus-stats.js';
 import { type CountedSource, eventOf } from './cluster/canonical.js';
 import { aboutOf, type Command, envelopeOf, type Received } from './cluster/envelope.js';
@@ -38,6 +39,7 @@ import {
   readShutdownOptions,
   registrationReader,
   saferRoomOptions,
+  takeConnected,
 } from './options.js';
 import { openPubSub } from './pub-sub.js';
 import { harmless, promised, within } from './settling.js';
@@ -151,10 +153,8 @@ export class Hub implements BusHost {
   ): Response {
     const user = checkUserId(userId);
     const exchange = new WebExchange(checkRequest(request));
-    const { connected, ...own } = options ?? {};
-    if (connected !== undefined && typeof connected !== 'function')
-      refuse('options.connected', connected, 'a function');
-    const handle = this.#receive<Events>(user, exchange, this.#readRegistration(isRecord(options) ? own : options));
+    const { connected, rest } = takeConnected(options);
+    const handle = this.#receive<Events>(user, exchange, this.#readRegistration(rest));
     try {
       connected?.(handle);
     } catch (error) {

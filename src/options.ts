@@ -17,7 +17,7 @@ import { checkRoom } from './names.js';
 import { atOnce } from './settling.js';
 import type { AutoFieldsOptions, SeqOptions } from './stamp/options.js';
 import { autoFieldsSchema, seqSchema } from './stamp/options.js';
-import type { ConnectionOptions, DropPolicy, KeepAliveEvent } from './types.js';
+import type { ConnectionOptions, DropPolicy, KeepAliveEvent, RespondOptions } from './types.js';
 import { checkEvent, checkId, isEventName } from './wire/fields.js';
 import { type HeaderChange, readHeaders } from './wire/head.js';
 
@@ -241,6 +241,14 @@ export interface Registration {
   headers: readonly HeaderChange[];
   lastEventId: string | undefined;
   signal: AbortSignal | undefined;
+}
+
+/** Takes what is called with the handle out of `respond`'s options. @throws SSEKifyError INVALID_OPTION */
+export function takeConnected<Events extends object>(options: RespondOptions<Events> | undefined) {
+  const { connected, ...rest } = options ?? {};
+  if (connected !== undefined && typeof connected !== 'function') refuse('options.connected', connected, 'a function');
+  // What is no object is refused with the rest.
+  return { connected, rest: isRecord(options) ? rest : options };
 }
 
 /** Reads the options of `registerConnection` calls, over the hub's defaults for them. */

@@ -1,4 +1,5 @@
-import { Bus, type BusHost } from './cluster/bus.js';
+import { Bus } from './cluster/bus.js';
+import type { BusHost } from './cluster/bus-host.js';
 import { createIORedisAdapter } from './cluster/ioredis.js';
 import { RedisStreamAdapter } from './cluster/log/redis-stream.js';
 import { Loopback } from './cluster/loopback.js';

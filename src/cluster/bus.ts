@@ -1,15 +1,11 @@
-import type { Clock } from '../delivery/clock.js';
-import type { Delivery } from '../delivery/delivery.js';
 import type { HeldScope } from '../delivery/recent-buffer.js';
 import { messageOf, SSEKifyError } from '../errors.js';
-import type { Counters } from '../stats.js';
 import type { PublishResult, Scope } from '../types.js';
-import type { WireEvent } from '../wire/frame.js';
+import type { BusParts } from './bus-host.js';
 import { type BusStats, NOTHING_COUNTED } from './bus-stats.js';
 import { literal, standsAt } from './bytes.js';
-import type { CountedSource } from './canonical.js';
 import { outcomeOf } from './channel-error.js';
-import { type Command, EnvelopeReader, type Received } from './envelope.js';
+import { EnvelopeReader, type Received } from './envelope.js';
 import { Lane } from './lane.js';
 import { Outage } from './outage.js';
 import type { Outgoing, Publication } from './publication.js';
@@ -18,39 +14,6 @@ import { RedisAdapter } from './redis-adapter.js';
 import type { RedisLike } from './redis-like.js';
 import { Standing } from './standing.js';
 import { ANSWER_MS, UnderWay } from './under-way.js';
-
-/** What the bus hands over to. */
-export interface BusHost {
-  /** Delivers an event. @returns connections that got it */
-  deliver(scope: HeldScope, event: WireEvent, fromChannel: boolean): number;
-  /** Whether an event for this scope can be kept as bytes: nobody here waits for it, and nobody listens. */
-  keepsBytes(scope: HeldScope): boolean;
-  keep(scope: HeldScope, source: CountedSource): void;
-  /** Does something with a user's connections. @returns connections concerned */
-  obey(command: Command): number;
-  /** An envelope was received, in this message. */
-  heard(received: Received, message: string): void;
-  /**
-   * Events may be missing up to here, or stand in another order than the channel's.
-   * @param ongoing - more will be missing, until it is called again
-   */
-  tear(ongoing: boolean): void;
-  error(error: SSEKifyError): void;
-}
-
-/** What the bus has to work with. */
-export interface BusParts {
-  adapter: RedisLike;
-  channel: string;
-  instanceId: string;
-  clock: Clock;
-  host: BusHost;
-  delivery: Pick<Delivery, 'order' | 'lack'>;
-  counters: Pick<Counters, 'replayed'>;
-  maxPayloadBytes: number;
-  /** The field of data where a number may stand that the host has to see. */
-  numberField: string | undefined;
-}
 
 /** Events that are remembered to have been given early. */
 const MAX_EARLY = 50_000;

@@ -3,6 +3,9 @@ import { Frame } from '../wire/frame.js';
 /** One frame or several; one is the usual case and needs no array. */
 export type Frames = Frame | readonly Frame[];
 
+/** A write to a client that keeps up; joining more would only cost memory. */
+const JOIN_BYTES = 1024 * 1024;
+
 /** What one write takes: frames joined, as text while one connection writes them, as one Buffer when several do. */
 export class Chunk {
   readonly frames: Frames;
@@ -66,4 +69,14 @@ export function lastId(frames: Frames): string | undefined {
     if (frame?.hasId === true) return frame.id;
   }
   return undefined;
+}
+
+/** Where a write ends that begins at `from`: at least one frame, and no more than are worth joining. */
+export function joinUpTo(frames: readonly Frame[], from: number): number {
+  let bytes = 0;
+  for (let index = from; index < frames.length; index += 1) {
+    bytes += frames[index]?.byteLength ?? 0;
+    if (bytes > JOIN_BYTES && index > from) return index;
+  }
+  return frames.length;
 }

@@ -1,12 +1,14 @@
 import { setImmediate } from '../event-loop.js';
 import type { ConnectionSettings } from '../options.js';
-import type { ConnectionId, DisconnectReason, GapReason } from '../types.js';
+import type { ConnectionId, DisconnectReason } from '../types.js';
 import { encodeRetry, Frame } from '../wire/frame.js';
 import { onceAborted } from './abort.js';
 import { Arrears } from './arrears.js';
-import { asList, Chunk, lastId } from './chunk.js';
-import type { Clock, Wakeable } from './clock.js';
-import type { Flushable, Flusher, Joiner } from './flusher.js';
+import type { Backlog } from './backlog.js';
+import { asList, Chunk, joinUpTo, lastId } from './chunk.js';
+import type { Wakeable } from './clock.js';
+import type { ConnectionHost } from './connection-host.js';
+import type { Flushable, Joiner } from './flusher.js';
 import { jitteredLifetime } from './jitter.js';
 import { Progress } from './progress.js';
 import type { PushOutcome, QueueLimits } from './queue.js';
@@ -14,44 +16,6 @@ import type { BufferHolder, RecentBuffer } from './recent-buffer.js';
 import { relieve } from './relief.js';
 import type { ServedRooms } from './served-rooms.js';
 import type { Sink, SinkOwner } from './sinks/sink.js';
-
-/** What connections share, and whom they tell. */
-export interface ConnectionHost {
-  readonly instanceId: string;
-  readonly clock: Clock;
-  readonly flusher: Flusher;
-  /** Milliseconds within which a quiet client's last id has to be moved; `undefined` = never. */
-  readonly cursorMs: number | undefined;
-  /** Nobody is let in any more. */
-  readonly draining: boolean;
-  /** Counts what a connection refused or dropped, and how far its queue grew. */
-  dropped(connection: Connection, oldest: number, newest: number): void;
-  queued(items: number, bytes: number): void;
-  /** Tells of a gap. @returns the frame that tells the client, if it is to be told */
-  gap(connection: Connection, lastEventId: string, reason: GapReason): Frame | undefined;
-  /** The heartbeat these settings ask for. */
-  heartbeat(settings: ConnectionSettings): Frame;
-  /** An event that moves the client's last id to now; `undefined` when it need not be moved. */
-  cursor(sentId: string): Frame | undefined;
-  /** A frame does not fit in the queue. @returns whether the connection was given a backlog, so that it reads it later */
-  leaveBehind(connection: Connection, frame: Frame): boolean;
-  /** It stopped taking frames; called once. */
-  left(connection: Connection, reason: DisconnectReason): void;
-  /** Its response is over; called once, after `left`. */
-  gone(connection: Connection): void;
-}
-
-/** What a connection has to read before frames with an id are given to it as they come. */
-export interface Backlog {
-  /**
-   * Frames to write next; `'later'`: {@link Connection.readOn} is called when there are; `'done'`: it is live.
-   * @param open - else the connection is ending: it is given only what it will not come back for
-   */
-  next(open: boolean): readonly Frame[] | 'later' | 'done';
-}
-
-/** A write to a client that keeps up; joining more would only cost memory. */
-const JOIN_BYTES = 1024 * 1024;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -433,14 +397,4 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     this.#progress = undefined;
     this.#host.gone(this);
   }
-}
-
-/** Where a write ends that begins at `from`: at least one frame, and no more than are worth joining. */
-function joinUpTo(frames: readonly Frame[], from: number): number {
-  let bytes = 0;
-  for (let index = from; index < frames.length; index += 1) {
-    bytes += frames[index]?.byteLength ?? 0;
-    if (bytes > JOIN_BYTES && index > from) return index;
-  }
-  return frames.length;
 }

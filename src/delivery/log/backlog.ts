@@ -1,7 +1,8 @@
 import type { GapReason } from '../../types.js';
 import type { Frame } from '../../wire/frame.js';
 import { BEGINNING, compareStreamIds, parseStreamId, type StreamId } from '../../wire/stream-id.js';
-import type { Backlog, Connection } from '../connection.js';
+import type { Backlog } from '../backlog.js';
+import type { Connection } from '../connection.js';
 import { EVERYONE, roomScope, type Scope, userScope } from '../scope.js';
 import type { LogFeed, LogPage } from './feed.js';
 

@@ -51,6 +51,15 @@ it('keeps a room and a user of one name apart, whatever the name', async () => {
   }
 });
 
+it('finds the place of an id that was not well-formed as its client read it', async () => {
+  const { sse, url } = await serveHub();
+  sse.sendToUser('ann', 'seen', { id: 'a\uD800', text: true });
+  sse.sendToUser('ann', 'missed', { text: true });
+  const client = await openStream(`${url}/ann`, { lastEventId: 'a\uFFFD' });
+  await client.received(1);
+  expect(data(client)).toEqual(['missed']);
+});
+
 it('takes 42 and "42" as one user', async () => {
   const { sse, url } = await serveHub();
   sse.sendToUser(42, 'one', { id: 'one', text: true });

@@ -42,6 +42,7 @@ describe('the configuration of the plugin', () => {
       headers: { 'X-A': 'b' },
     });
     expect(undecided.hub).toMatchObject({ maxConnections: 1, keepAliveMs: 0, connection: { headers: { 'X-A': 'b' } } });
+    expect(readEggOptions({ connection: { retryMs: 7 } }).hub.connection).toEqual({ retryMs: 7 });
   });
 
   it.each([

@@ -27,6 +27,19 @@ it.each([204, 304])('ends a response whose head, with status %i, says that nothi
   expect(sse.stats()).toMatchObject({ connections: 0, refused: { head: 1 } });
 });
 
+it('ends a stream that had begun, of a user who has too many, without a word in it', async () => {
+  const { sse, url, handle } = await serveHub({
+    hub: { maxConnectionsPerUser: 1 },
+    before: (_req, res) => res.writeHead(200, HEAD).flushHeaders(),
+  });
+  await openStream(`${url}/ann`);
+  await handle(0);
+  const second = await openStream(`${url}/ann`);
+  await second.over;
+  expect(second).toMatchObject({ status: 200, ended: true, raw: '' });
+  expect(sse.stats()).toMatchObject({ connections: 1, refused: { 'user-limit': 1 } });
+});
+
 it('waits with an application that corks its response', async () => {
   const responses: ServerResponse[] = [];
   const { sse, url, handle } = await serveHub({

@@ -53,10 +53,12 @@ it('lets go of a signal that outlives its connections, and many share one withou
 });
 
 it('refuses with a signal that has aborted already', async () => {
-  const { url, sse, handle } = await serveHub({ register: { signal: AbortSignal.abort() } });
+  const { url, sse, handle } = await serveHub({ register: { signal: AbortSignal.abort(), headers: { 'X-A': 'b' } } });
   const client = await openStream(`${url}/ann`);
   await client.over;
-  expect(client.ended).toBe(true);
+  expect(client).toMatchObject({ status: 200, ended: true });
+  // A client that is still there may come back, as from any stream.
+  expect(client.headers).toMatchObject({ 'content-type': 'text/event-stream; charset=utf-8', 'x-a': 'b' });
   expect(await handle(0)).toMatchObject({ ...INERT, refused: 'gone' });
   expect(sse.stats()).toMatchObject({ ...NOBODY, refused: { gone: 1 } });
 });

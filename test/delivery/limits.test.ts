@@ -8,7 +8,9 @@ import { serveHub } from '../helpers/server.js';
 
 /** Without it a page of another origin learns nothing, and its EventSource gives up. */
 const CORS = { 'access-control-allow-origin': '*' };
-const register = { headers: CORS };
+/** A refusal that is kept would keep away who could come in. */
+const CACHED = { 'cache-control': 'public, max-age=60' };
+const register = { headers: { ...CORS, ...CACHED } };
 const INERT = { connId: '', closed: true, rooms: [] };
 
 it('sends a client over maxConnections away with a time to come back, and a clean end', async () => {
@@ -34,6 +36,21 @@ it('sends a client over maxConnections away with a time to come back, and a clea
   expect(disconnects).toHaveLength(0);
 });
 
+it.each([
+  [0, 1000],
+  [2 ** 31 - 1, 2 ** 31 - 1],
+])(
+  'sends away for at least a second, and for no longer than timers take: of %i ms for %i ms',
+  async (retryMs, least) => {
+    const { sse, url } = await serveHub({ hub: { retryMs } });
+    sse.stopAccepting();
+    const client = await openStream(`${url}/ann`);
+    await client.over;
+    expect(client.retries[0]).toBeGreaterThanOrEqual(least);
+    expect(client.retries[0]).toBeLessThanOrEqual(Math.max(3000, retryMs));
+  },
+);
+
 it('lets a browser’s EventSource come back by itself when there is room again', async () => {
   const { sse, url, handle } = await serveHub({ hub: { maxConnections: 1, retryMs: 0 } });
   const first = await openStream(`${url}/ann`);
@@ -55,8 +72,9 @@ it('answers 429 over maxConnectionsPerUser, and takes 42 and "42" for one user',
   await second.over;
   expect(second.status).toBe(429);
   expect(second.headers['content-type']).not.toContain('event-stream');
-  expect(second.headers).toMatchObject(CORS);
-  expect(Number(second.headers['retry-after'])).toBeGreaterThan(0);
+  expect(second.headers).toMatchObject({ ...CORS, 'cache-control': 'no-store' });
+  // Seconds, and whole ones: once to three times the usual time.
+  expect(second.headers['retry-after']).toMatch(/^[2-6]$/);
   expect(await handle(1)).toMatchObject({ ...INERT, userId: '42', refused: 'user-limit' });
   expect((await openStream(`${url}/43`)).status).toBe(200);
   expect(sse.stats()).toMatchObject({ connections: 2, refused: { 'user-limit': 1, limit: 0 } });

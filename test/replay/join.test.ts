@@ -27,6 +27,23 @@ it('resends a room from the position the connection registered with, without ids
   ]);
 });
 
+it.each([0, 8])('leaves a client at the newest of automatic ids when it joins a room, %i events on', async (count) => {
+  const { sse, url, handle } = await serveHub();
+  const first = await openStream(`${url}/ann`);
+  await handle(0);
+  sse.sendToUser('ann', 'seen');
+  await first.received(1);
+  for (let event = 0; event < count; event += 1) sse.sendToRoom('r', event);
+  for (let event = 0; event < count; event += 1) sse.sendToUser('ann', event);
+  sse.sendToRoom('r', 'of the room');
+  sse.sendToUser('ann', 'newest');
+  await first.received(count + 2);
+  const client = await openStream(`${url}/ann`, { lastEventId: first.events[0]?.id ?? '' });
+  (await handle(1)).join('r', { replay: true });
+  await client.received(2 * (count + 1));
+  expect(client.lastEventId).toBe(first.lastEventId);
+});
+
 it('resends nothing without a position, and nothing without being asked', async () => {
   const { sse, url, handle } = await serveHub();
   sse.sendToAll('p', { id: 'p', text: true });

@@ -1,4 +1,5 @@
 import { expect, it, vi } from 'vitest';
+import type { Scope } from '../../src/delivery/scope.js';
 import { Frame } from '../../src/wire/frame.js';
 import { formatStreamId } from '../../src/wire/stream-id.js';
 import { range } from '../helpers/log.js';
@@ -44,6 +45,7 @@ it('resends a room that is joined with its history in pieces, one at a time to a
   expect(ann.sink.items.map((item) => item.kind === 'event' && item.hasId)).toEqual(
     range(0, 3002).map((n) => n >= 3000),
   );
+  expect(world.counters.replayed).toBe(3002);
 });
 
 it('resends several rooms in the order of the log, and tells the client where it stands only behind them', async () => {
@@ -254,4 +256,55 @@ it('tells of no gap in a room that a client got all of, when it was in another b
   world.join(ann, 'r', true);
   await world.settle();
   expect(placesOf(ann)).toEqual([1004]);
+});
+
+it('tells of what memory lost of one room that is joined, whatever is there of another', async () => {
+  const { world, ann } = await worldOf(200, ['r', 's'], 3200);
+  world.join(ann, 'r', true);
+  await world.settle();
+  world.leave(ann, 'r');
+  for (const _ of range(0, 10)) world.append(room('r'));
+  await world.settle();
+  ann.sink.items.length = 0;
+  world.join(ann, 's', true);
+  world.join(ann, 'r', true);
+  for (const _ of range(0, 3100)) world.append(room('other'));
+  world.tail(3100);
+  await world.settle();
+  const [gap, ...places] = placesOf(ann);
+  expect(gap).toBe('evicted');
+  const ofBoth = said(0, 210).filter((ms) => ms % 2 === 1 || ms >= 204);
+  expect(places.slice(0, -1)).toEqual(ofBoth.filter((ms) => ms >= Number(places[0])));
+  expect(Number(places[0])).toBeGreaterThan(5);
+  expect(Number(places[0])).toBeLessThan(204);
+});
+
+it('tells of a loss only once there is one: not while memory begins right where a room is read on', async () => {
+  const world = new World(3200, 1_000_000, []);
+  const { ring } = world.feed;
+  const add = (scope: Scope, count: number) => {
+    for (const _ of range(0, count)) world.append(scope);
+    world.tail(count);
+  };
+  add(room('other'), 1100);
+  add(EVERYONE, 1);
+  const position = world.end;
+  add(room('r'), 1500);
+  await world.settle();
+  const ann = world.connect('ann', [], formatStreamId(position), false);
+  await world.settle();
+  ann.sink.items.length = 0;
+  const place = ring.placeOf(position);
+  world.join(ann, 'r', true);
+  ann.sink.takes = false;
+  // By now all events are of one size, so that each puts one out.
+  while (ring.begin < place) add(room('other'), 1);
+  expect(ring.begin).toBe(place);
+  for (let turn = 0; turn < 3; turn += 1) world.flush();
+  expect(placesOf(ann)).toEqual(said(1100, 1100 + PIECE));
+  add(room('other'), 2 * PIECE);
+  await world.settle();
+  const places = placesOf(ann);
+  expect(places.filter((each) => each === 'evicted')).toHaveLength(1);
+  expect(places[PIECE]).toBe('evicted');
 });

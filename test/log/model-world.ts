@@ -46,7 +46,7 @@ export class World {
   log: Entry[] = [];
   readonly sessions: Session[] = [];
   readonly feed: LogFeed;
-  readonly #counters = new Counters();
+  readonly counters = new Counters();
   readonly #delivery: ManualDelivery;
   #reads: Read[] = [];
   #ms = 1;
@@ -60,8 +60,8 @@ export class World {
     let feed: LogFeed | undefined;
     this.#delivery = new ManualDelivery({
       clock: new Clock(),
-      counters: this.#counters,
-      reporter: new Reporter({ hub: {}, emit: () => undefined, listens: () => false }, this.#counters),
+      counters: this.counters,
+      reporter: new Reporter({ hub: {}, emit: () => undefined, listens: () => false }, this.counters),
       gapEvent: 'server:gap',
       instanceId: 'test',
       cursorMs: CURSOR_MS,
@@ -72,7 +72,7 @@ export class World {
         feed = new LogFeed({
           windowMs,
           ringMaxBytes: ringEvents * EVENT_BYTES,
-          counters: this.#counters,
+          counters: this.counters,
           delivery,
           read: (position) =>
             new Promise((resolve, reject) => this.#reads.push({ position, page: undefined, resolve, reject })),

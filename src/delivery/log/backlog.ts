@@ -113,9 +113,9 @@ export class LogBacklog implements Backlog {
   /** Reads on in the history of joined rooms, in all at once: an id in it says that all before it is there. */
   #readHistories(open: boolean): readonly Frame[] {
     const { ring, counters } = this.#feed;
-    const { sentId, cursor } = this.#connection;
-    const sent = parseStreamId(sentId);
-    const told = sent === undefined ? Number.POSITIVE_INFINITY : Math.max(ring.placeOf(sent), cursor);
+    // All that it accepted was written by now.
+    const sent = parseStreamId(this.#connection.sentId);
+    const told = sent === undefined ? Number.POSITIVE_INFINITY : ring.placeOf(sent);
     let place = Number.POSITIVE_INFINITY;
     let lost = false;
     for (const history of this.#histories.values()) {

@@ -66,6 +66,16 @@ it('resends several rooms in the order of the log, and tells the client where it
   ]);
 });
 
+it('repeats nothing of a room that was read further than another that is joined then', async () => {
+  const { world, ann } = await worldOf(3000, ['r', 's', 's']);
+  world.join(ann, 'r', true);
+  world.flush();
+  world.join(ann, 's', true);
+  await world.settle();
+  const events = ann.sink.items.flatMap((item) => (item.kind === 'event' ? [item.of.ms] : []));
+  expect(events.sort((a, b) => a - b)).toEqual(said(0, 3000));
+});
+
 it('resends a room that is joined by a client that was left behind, and then what it has yet to read', async () => {
   const { world, ann } = await worldOf(1200, ['r']);
   ann.sink.takes = false;

@@ -2,6 +2,7 @@ import https from 'node:https';
 import type { Readable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
+import type { SSEKify } from '../../src/index.js';
 import { atEnd } from '../helpers/cleanup.js';
 import { openStream } from '../helpers/client.js';
 import { collect, next } from '../helpers/emitted.js';
@@ -30,6 +31,12 @@ const PATIENT = { ...hub, connection: { stallTimeoutMs: 600 } };
 const MEGABYTES = 40;
 /** Longer than that timeout, whenever it was looked at. */
 const LONG_MS = 1500;
+
+/** What a client that reads slowly is sent: most of it waits here, or all of it in the socket. */
+const LOADS: [what: string, send: (sse: SSEKify) => unknown][] = [
+  ['of many events', (sse) => stall(sse, 'ann', MEGABYTES)],
+  ['of one large event', (sse) => sse.sendToUser('ann', 'x'.repeat(MEGABYTES * 1024 * 1024), { text: true })],
+];
 
 it.each([
   ['after several writes', 16],
@@ -64,13 +71,13 @@ it.each([
   expect(client.stream.rstCode).not.toBe(0);
 });
 
-it('spares a client that takes a little at a time', async () => {
+it.each(LOADS)('spares a client that takes a little at a time %s', async (_what, send) => {
   const { sse, url } = await serveHub({ hub: PATIENT });
   const client = await openStream(`${url}/ann`, { paused: true });
   const all = collect(sse, 'disconnect');
   trickle(client.response);
   const startedAt = performance.now();
-  await stall(sse, 'ann', MEGABYTES);
+  await send(sse);
   const over = sse.close('ann');
   expect(over).toBe(1);
   await client.over;
@@ -79,7 +86,7 @@ it('spares a client that takes a little at a time', async () => {
   expect(sse.stats().disconnectedByStall).toBe(0);
 });
 
-it('spares a client over TLS that takes a little at a time', async () => {
+it.each(LOADS)('spares a client over TLS that takes a little at a time %s', async (_what, send) => {
   const { sse, url } = await serveHub({ hub: PATIENT, tls: true });
   const request = https.get(`${url}/ann`, { rejectUnauthorized: false, agent: false });
   request.on('error', () => undefined);
@@ -88,19 +95,19 @@ it('spares a client over TLS that takes a little at a time', async () => {
   const over = new Promise<boolean>((resolve) => response.on('close', () => resolve(response.complete)));
   const startedAt = performance.now();
   trickle(response);
-  await stall(sse, 'ann', MEGABYTES);
+  await send(sse);
   sse.close('ann');
   expect(await over).toBe(true);
   expect(performance.now() - startedAt).toBeGreaterThan(LONG_MS);
   expect(sse.stats().disconnectedByStall).toBe(0);
 });
 
-it('spares an HTTP/2 client that takes a little at a time', async () => {
+it.each(LOADS)('spares an HTTP/2 client that takes a little at a time %s', async (_what, send) => {
   const { sse, url } = await serveHttp2Hub({ hub: PATIENT });
   const client = await openHttp2(url, '/ann', { paused: true });
   const startedAt = performance.now();
   trickle(client.stream);
-  await stall(sse, 'ann', MEGABYTES);
+  await send(sse);
   sse.close('ann');
   await client.over;
   expect(client.ended).toBe(true);

@@ -81,4 +81,19 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
     for (let n = 0; n < 5; n += 1) await publish(hub);
     expect(hub.sse.stats().bus).toMatchObject({ state: 'up', outages: 1 });
   });
+
+  it('subscribes anew when its subscription is cut before its client hears of the new owner', async () => {
+    const cluster = await startCluster({ replicaOf: KEY });
+    const hub = await hubAt(cluster, 0);
+    const letHear = deafen();
+    await cluster.ownerOf(KEY).then((owner) => owner.kill());
+    const [, , , replica] = cluster.nodes;
+    await expect.poll(() => replica && subscribersAt(replica), PATIENCE).toBe(1);
+    await replica?.direct.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    letHear();
+    await hub.sse.ready();
+    expect(replica && (await subscribersAt(replica))).toBe(1);
+    await publish(hub);
+    await expect.poll(() => hub.sse.stats().bus).toMatchObject({ state: 'up', received: 1, outages: 1 });
+  });
 });

@@ -117,8 +117,16 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
         { index, seq: 1 },
       ]);
     }
-    const counts = await Promise.all(cluster.nodes.map(({ direct }) => direct.call('PUBSUB', 'CHANNELS')));
-    expect(counts.flat().sort()).toEqual([...names].sort());
+    const subscribed = async () => {
+      const lists = await Promise.all(cluster.nodes.map(({ direct }) => direct.call('PUBSUB', 'CHANNELS')));
+      return lists.flat().sort();
+    };
+    expect(await subscribed()).toEqual([...names].sort());
+    // One after the other they leave, also those that share a node with others.
+    for (const [index, { sse }] of hubs.entries()) {
+      await sse.shutdown({ graceMs: 0 });
+      await expect.poll(subscribed).toEqual(names.slice(index + 1).sort());
+    }
   });
 
   it('keeps its subscription where Redis refuses its pings', async () => {

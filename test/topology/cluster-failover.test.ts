@@ -96,4 +96,22 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
     await publish(hub);
     await expect.poll(() => hub.sse.stats().bus).toMatchObject({ state: 'up', received: 1, outages: 1 });
   });
+
+  it('leaves an owner that hangs as soon as its replica has its place, before the subscription stands or after', async () => {
+    const cluster = await startCluster({ replicaOf: KEY });
+    const owner = await cluster.ownerOf(KEY);
+    const alive = (cluster.nodes.indexOf(owner) + 1) % 3;
+    const before = await hubAt(cluster, alive);
+    await publish(before);
+    process.kill(Number(owner.pid), 'SIGSTOP');
+    // It begins to ask while nobody has noticed yet.
+    const after = await hubAt(cluster, alive);
+    await expect.poll(() => before.sse.stats().bus, PATIENCE).toMatchObject({ outages: 1, state: 'up' });
+    const [, , , replica] = cluster.nodes;
+    expect(replica && (await subscribersAt(replica))).toBe(2);
+    for (const hub of [before, after]) {
+      await expect.poll(() => publish(hub).then(() => 'taken', String), PATIENCE).toBe('taken');
+    }
+    await expect.poll(() => after.sse.stats().bus).toMatchObject({ state: 'up', received: 2, outages: 0 });
+  });
 });

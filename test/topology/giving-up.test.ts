@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
 import { createClient } from 'redis';
@@ -58,6 +59,25 @@ describe.skipIf(redis.skip)('a client that gives up after its first lost connect
     await hub.sse.ready();
     await hub.sse.publishToUser('ann', 1);
     expect(hub.sse.stats().bus).toMatchObject({ state: 'up', published: 1, outages: 0 });
+  });
+
+  it.each(adapters)('is not made to connect once its hub was shut down, given as %s', async (_given, adapterOf) => {
+    const server = await startRedis();
+    const hub = await serveHub({ hub: { redis: adapterOf(server.port) } });
+    const errors = collect(hub.sse, 'error');
+    await hub.sse.ready();
+    await server.kill();
+    await expect.poll(() => errors.length, PATIENCE).toBeGreaterThan(0);
+    await hub.sse.shutdown({ graceMs: 0 });
+    await server.start();
+    const client = server.client();
+    // Longer than the pause before it would connect once more.
+    await wait(800);
+    expect(
+      String(await client.call('CLIENT', 'LIST'))
+        .trim()
+        .split('\n'),
+    ).toHaveLength(1);
   });
 
   it('is made to connect again on a Cluster', async () => {

@@ -59,6 +59,9 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
       for (const node of cluster.nodes) {
         expect(await subscribersAt(node)).toBe(node === owner ? 3 : 0);
         expect(await node.direct.keys('*')).toEqual(node === owner ? [KEY] : []);
+        // Those that were asked and do not own it are left.
+        const connections = () => node.direct.call('CLIENT', 'LIST').then(String);
+        if (node !== owner) await expect.poll(connections).not.toContain('cmd=get');
       }
       for (const { sse } of hubs) await sse.shutdown();
       await expect.poll(() => subscribersAt(owner)).toBe(0);

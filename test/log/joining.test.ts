@@ -23,6 +23,8 @@ async function worldOf(count: number, rooms: readonly string[], ringEvents = 10_
 }
 
 const placesOf = ({ sink }: Session) => sink.items.map((item) => (item.kind === 'gap' ? item.reason : item.of.ms));
+/** The same without gaps and cursors. */
+const eventsOf = ({ sink }: Session) => sink.items.flatMap((item) => (item.kind === 'event' ? [item.of.ms] : []));
 /** What rooms said, by its place: the log begins with a mark and an event for everyone. */
 const said = (from: number, to: number, step = 1) => range(from, to).flatMap((n) => (n % step === 0 ? [n + 4] : []));
 
@@ -72,8 +74,7 @@ it('repeats nothing of a room that was read further than another that is joined 
   world.flush();
   world.join(ann, 's', true);
   await world.settle();
-  const events = ann.sink.items.flatMap((item) => (item.kind === 'event' ? [item.of.ms] : []));
-  expect(events.sort((a, b) => a - b)).toEqual(said(0, 3000));
+  expect(eventsOf(ann).sort((a, b) => a - b)).toEqual(said(0, 3000));
 });
 
 it('resends a room that is joined by a client that was left behind, and then what it has yet to read', async () => {
@@ -223,7 +224,7 @@ it('repeats nothing of a room that was left and joined again, when what was read
     await world.settle();
     world.join(bob, 'r', true);
     await world.settle();
-    const events = bob.sink.items.flatMap((item) => (item.kind === 'event' ? [item.of.ms] : []));
+    const events = eventsOf(bob);
     expect(new Set(events).size).toBe(events.length);
     expect(bob.sink.items.some(({ kind }) => kind === 'gap')).toBe(events.length < 100);
     bob.connection.close('server');
@@ -317,4 +318,42 @@ it('tells of a loss only once there is one: not while memory begins right where 
   const places = placesOf(ann);
   expect(places.filter((each) => each === 'evicted')).toHaveLength(1);
   expect(places[PIECE]).toBe('evicted');
+});
+
+it('gives all of a room that was joined, left and joined with its history before the instance saw the log', async () => {
+  const world = new World(300, 1_000_000, [EVERYONE, room('r')]);
+  const ann = world.connect('ann', [], formatStreamId(world.all[1]?.id ?? world.end), false);
+  world.join(ann, 'r', false);
+  world.leave(ann, 'r');
+  world.join(ann, 'r', true);
+  await world.settle();
+  expect(eventsOf(ann)).toEqual([4]);
+});
+
+it('keeps what a user is sent from what a room of that name says', async () => {
+  const world = new World(300, 1_000_000, [EVERYONE, room('ann'), { kind: 'user', name: 'ann' }]);
+  const ann = world.connect('ann', [], formatStreamId(world.all[1]?.id ?? world.end), false);
+  world.join(ann, 'ann', false);
+  await world.settle();
+  expect(eventsOf(ann)).toEqual([5]);
+});
+
+it('knows where a room counts from that was joined before the instance saw the log, also once it has followed anew', async () => {
+  const world = new World(300, 1_000_000, [EVERYONE]);
+  const ann = world.connect('ann', [], formatStreamId(world.end), false);
+  world.join(ann, 'r', false);
+  await world.settle();
+  for (const _ of range(0, 1000)) {
+    world.append(room('r'));
+    world.tail(1);
+    world.flush();
+  }
+  world.leave(ann, 'r');
+  world.append(room('r'));
+  world.tail(1);
+  world.feed.caughtUp();
+  ann.sink.items.length = 0;
+  world.join(ann, 'r', true);
+  await world.settle();
+  expect(placesOf(ann)).toEqual([1004]);
 });

@@ -28,3 +28,14 @@ it('takes no answer of before it read from Redis for the end of the log', async 
   const expected = world.all.slice(3).map(({ id }) => ({ kind: 'event', of: id, hasId: true }));
   expect(sink.items).toEqual(expected);
 });
+
+it('tells a client whose position is beyond the log of that as soon as it is known, though nothing comes', async () => {
+  const world = new World(100, 1000, []);
+  world.tail(1);
+  const { sink } = world.connect('ann', [], '5000-0', false);
+  world.flush();
+  expect(sink.items).toEqual([]);
+  world.ended();
+  while (world.flush());
+  expect(sink.items.map((item) => item.kind === 'gap' && item.reason)).toEqual(['unknown', false]);
+});

@@ -120,3 +120,14 @@ it('tells of no gap where the log came to hold nothing but the sign that it live
   expect(dataOf(client)).toEqual([0, 1, 2]);
   expect(a.gaps).toEqual([]);
 });
+
+it.each([
+  ['its most events', { maxEvents: 100 }],
+  ['its window', { windowMs: 1000 }],
+])('keeps the log to %s also where nobody but others appends to it', async (_, log) => {
+  const redis = await startRedis();
+  const raw = redis.client();
+  await logHub(redis.url, { log });
+  for (const data of range(0, 500)) await raw.xadd(LOG, '*', 'm', JSON.stringify({ type: 'all', data }));
+  await expect.poll(() => raw.xlen(LOG)).toBeLessThanOrEqual(200);
+});

@@ -2,10 +2,13 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { createRedisStreamAdapter } from '../../src/index.js';
 import { openStream } from '../helpers/client.js';
+import { usedBytes } from '../helpers/memory.js';
 import { startRedis } from '../helpers/redis.js';
 import { serveHub } from '../helpers/server.js';
+import { World } from './model-world.js';
 
 const ROUNDS = 10;
+const CLIENTS = 2000;
 
 /** Nothing happens in this process for so long; then all that became due or came in the meantime happens in one turn. */
 function hold(ms: number): void {
@@ -36,4 +39,25 @@ it('does not move the last id of a client that is leaving beyond what the client
     expect(heard.map(({ data }) => JSON.parse(data))).toEqual([`missed ${round}`, `last ${round}`]);
     back.close();
   }
+});
+
+it.each([
+  ['fresh ones', ''],
+  ['returning ones', '2-2'],
+])('keeps nothing of clients that came and went while the log could not be read: %s', async (_, lastEventId) => {
+  const world = new World(1000, 60_000, []);
+  const comeAndGo = async () => {
+    for (let n = 0; n < CLIENTS; n += 1) {
+      const { connection } = world.connect('ann', ['r'], lastEventId, false);
+      world.flush();
+      connection.closed('client');
+    }
+    world.flush();
+    world.sessions.length = 0;
+    await turn();
+    return usedBytes();
+  };
+  await comeAndGo();
+  const before = await comeAndGo();
+  expect((await comeAndGo()) - before).toBeLessThan(CLIENTS * 500);
 });

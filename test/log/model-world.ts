@@ -166,7 +166,7 @@ export class World {
     const owed = new Map(['all:', `user:${userId}`, ...rooms.map((room) => `room:${room}`)].map((key) => [key, from]));
     const session = { connection, sink, position, owed, joinedWithReplay: false };
     this.sessions.push(session);
-    this.#delivery.enter(connection, lastEventId || undefined, rooms);
+    this.#delivery.enter(connection, lastEventId || undefined, rooms)();
     return session;
   }
 

@@ -77,7 +77,7 @@ export class LogBacklog implements Backlog {
   /** A room was left. @returns the place up to which it was read; `undefined` before there is one */
   left(room: string): number | undefined {
     const { ring } = this.#feed;
-    const position = this.#passed ? this.#position : undefined;
+    const position = this.#position;
     // What came from Redis last may reach into the ring.
     const read = position !== undefined && ring.reaches(position) ? ring.placeOf(position) : undefined;
     const place = this.#histories.get(room)?.place ?? this.#place ?? read;

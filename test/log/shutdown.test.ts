@@ -49,6 +49,15 @@ it('writes nothing to the console of an adapter that no hub has yet', async () =
   expect({ code, stdout: stdout.trim(), stderr }).toEqual({ code: 0, stdout: 'BUS_ERROR', stderr: '' });
 });
 
+it('tells who waits until it is ready that it was shut down', async () => {
+  const redis = await startRedis();
+  await redis.kill();
+  const a = await logHub(redis.url, { early: true });
+  const ready = a.sse.ready();
+  await a.sse.shutdown();
+  await expect(ready).rejects.toMatchObject({ code: 'SHUTDOWN' });
+});
+
 it('publishes first what waits for its turn', async () => {
   const redis = await startRedis();
   const a = await logHub(redis.url);

@@ -146,7 +146,8 @@ it('parts with a response whose end throws', async () => {
   await flushed();
   expect(left).toHaveLength(1);
   expect(sse.stats().connections).toBe(0);
-  await sse.shutdown();
+  // It waits for nobody.
+  await sse.shutdown({ graceMs: 60_000 });
 });
 
 it('refuses a response that fails at its first write, and keeps nothing of it', async () => {

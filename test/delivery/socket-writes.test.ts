@@ -77,6 +77,19 @@ it('writes through whoever wraps the write of the socket later', async () => {
   expect(written.join('')).toContain('data: after\n\n');
 });
 
+it('parts with a client to whom writing fails, though nothing else tells that it is gone', async () => {
+  const { sse, url, response } = await serveResponses();
+  const left = collect(sse, 'disconnect');
+  await openStream(`${url}/ann`);
+  const { socket } = await response(0);
+  type Done = (error: Error) => void;
+  const fail = (...args: [...unknown[], Done]) => (args.at(-1) as Done)(new Error('write EPIPE'));
+  Object.assign(socket, { _write: fail, _writev: fail });
+  sse.sendToUser('ann', 'lost');
+  await expect.poll(() => left).toMatchObject([{ userId: 'ann' }]);
+  expect(sse.stats().connections).toBe(0);
+});
+
 it('writes nothing into a socket that the application has corked before what it holds back', async () => {
   const { sse, url, response } = await serveResponses();
   const client = await openStream(`${url}/ann`);

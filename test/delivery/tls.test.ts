@@ -14,6 +14,7 @@ it('serves and cleans up over TLS', async () => {
   const reader = readEvents(response);
   (await handle(0)).send('hello');
   expect((await reader.received(1))[0]?.data).toBe('"hello"');
+  expect(sse.stats().sinks).toEqual({ socket: 0, response: 1, web: 0 });
   const left = next(sse, 'disconnect');
   request.destroy();
   expect(await left).toMatchObject({ userId: 'ann', reason: 'client' });

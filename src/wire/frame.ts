@@ -105,9 +105,10 @@ export class Frame {
     return this.#id;
   }
 
-  /** The same event without its id, for resending it behind the client's cursor. */
+  /** The same event without its id, which it has, for resending it behind the client's cursor. */
   withoutId(): Frame {
-    return this.id === undefined ? this : Frame.ofText(this.text.slice(idLine(this.id).length), this.order);
+    const { text } = this;
+    return Frame.ofText(text.slice(text.indexOf('\n') + 1), this.order);
   }
 
   /** The same event in as little memory as it can be kept in. */

@@ -28,8 +28,7 @@ export function formatStreamId({ ms, seq }: StreamId): string {
   return `${ms}-${seq}`;
 }
 
-/** A position right before an entry, and after all that came before it. */
+/** A position right before an entry, which is never at 0-0, and after all that came before it. */
 export function beforeStreamId({ ms, seq }: StreamId): StreamId {
-  if (seq > 0) return { ms, seq: seq - 1 };
-  return ms > 0 ? { ms: ms - 1, seq: Number.MAX_SAFE_INTEGER } : BEGINNING;
+  return seq > 0 ? { ms, seq: seq - 1 } : { ms: ms - 1, seq: Number.MAX_SAFE_INTEGER };
 }

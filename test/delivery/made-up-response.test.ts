@@ -41,6 +41,7 @@ it('takes an error of the response for the end of its connection', () => {
   const { sse, response, left } = register();
   response.emit('error', new Error('broken'));
   expect(left).toMatchObject([{ reason: 'error' }]);
+  expect(response.ends).toBe(1);
   expect(sse.stats().connections).toBe(0);
 });
 

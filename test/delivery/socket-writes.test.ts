@@ -77,6 +77,22 @@ it('writes through whoever wraps the write of the socket later', async () => {
   expect(written.join('')).toContain('data: after\n\n');
 });
 
+it('goes on when a client has taken what went through whoever wraps the write of the socket', async () => {
+  const { sse, url, response } = await serveResponses();
+  const client = await openStream(`${url}/ann`, { paused: true });
+  const { socket } = await response(0);
+  const write = socket.write.bind(socket);
+  socket.write = (...args: unknown[]) => Reflect.apply(write, socket, args);
+  for (const text of ['x'.repeat(8_000_000), 'after']) {
+    sse.sendToUser('ann', text, { text: true });
+    await turn();
+    await turn();
+  }
+  expect(sse.stats().queueItemsMax).toBe(1);
+  client.resume();
+  expect((await client.received(2))[1]?.data).toBe('after');
+});
+
 it('parts with a client to whom writing fails, though nothing else tells that it is gone', async () => {
   const { sse, url, response } = await serveResponses();
   const left = collect(sse, 'disconnect');

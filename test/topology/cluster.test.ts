@@ -132,6 +132,37 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
     }
   });
 
+  it.each(['a table', 'a function'])(
+    'finds the owner where the client says how its nodes are reached, by %s',
+    async (how) => {
+      const cluster = await startCluster();
+      for (const { direct } of cluster.nodes) {
+        await direct.config('SET', 'cluster-announce-hostname', 'within.invalid');
+        await direct.config('SET', 'cluster-preferred-endpoint-type', 'hostname');
+      }
+      for (const { direct } of cluster.nodes) {
+        for (const { busPort } of cluster.nodes) {
+          await askUntil(direct, ['CLUSTER', 'NODES'], `@${busPort},within.invalid`);
+        }
+      }
+      const table = Object.fromEntries(cluster.addresses.map((each) => [`within.invalid:${each.port}`, each]));
+      const natMap = how === 'a table' ? table : (name: string) => table[name] ?? null;
+      const client = new Cluster([...cluster.addresses], { natMap, lazyConnect: true });
+      atEnd(() => client.disconnect());
+      const adapter = createIORedisAdapter(client);
+      // So many that not all of them belong to the node that is asked first.
+      const hubs = await Promise.all(
+        ['a', 'b', 'c', 'd'].map((channel) => serveHub({ hub: { redis: adapter, channel } })),
+      );
+      const errors = hubs.map(({ sse }) => collect(sse, 'error'));
+      for (const hub of hubs) {
+        await hub.sse.ready();
+        await publish(hub);
+      }
+      expect(errors.flat()).toEqual([]);
+    },
+  );
+
   it('keeps its subscription where Redis refuses its pings', async () => {
     const cluster = await startCluster();
     const asApp = ['ACL', 'SETUSER', 'app', 'on', '>pw', '+@all', '-ping', '~*', '&*'] as const;

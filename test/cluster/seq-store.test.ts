@@ -114,6 +114,21 @@ it('takes a store that is silent for one that failed', async () => {
   bus.store.release();
 });
 
+it('takes a store for one that failed that is silent while it is lifted', async () => {
+  const bus = new MemoryBus();
+  const a = await instance({ redis: bus.adapter({ counters: 'methods' }) });
+  for (let n = 0; n < 3; n += 1) a.sse.sendToUser('ann', { requestId: 'k', n });
+  const published = a.sse.publishToUser('ann', { requestId: 'k', n: 3 });
+  // It has been asked once, and is to be asked for those that were sent.
+  bus.store.holding = true;
+  await published;
+  await a.ann.received(4);
+  expect(field(a.ann, 'seq')).toEqual(range(0, 4));
+  expect(bus.store.held).toBe(3);
+  expect(fallbacks(a.errors)).toHaveLength(1);
+  bus.store.release();
+});
+
 for (const answer of [Number.NaN, 'x', undefined, {}, 1.5]) {
   it(`does not take ${String(answer)} of a store for a number`, async () => {
     const store = { incr: async () => answer as number, expire: async () => 1 };

@@ -114,6 +114,20 @@ it('takes a store that is silent for one that failed', async () => {
   bus.store.release();
 });
 
+it('is unharmed by a store that fails for a publish whose turn has not come', async () => {
+  let answer: (count: number) => void = () => undefined;
+  const asked = [() => new Promise<number>((resolve) => (answer = resolve)), () => Promise.reject(new Error('no'))];
+  const store = { incr: async () => asked.shift()?.() ?? 0, expire: async () => 1 };
+  const a = await instance({ redis: new MemoryBus().adapter(), seq: { redis: store } });
+  const publishes = range(0, 2).map((n) => a.sse.publishToUser('ann', { requestId: 'k', n }));
+  await new Promise((resolve) => setImmediate(resolve));
+  answer(6);
+  await Promise.all(publishes);
+  await a.ann.received(2);
+  expect(field(a.ann, 'seq')).toEqual([5, 6]);
+  expect(fallbacks(a.errors)).toHaveLength(1);
+});
+
 it('takes a store for one that failed that is silent while it is lifted', async () => {
   const bus = new MemoryBus();
   const a = await instance({ redis: bus.adapter({ counters: 'methods' }) });

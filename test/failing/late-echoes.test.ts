@@ -156,6 +156,20 @@ it('resolves a publish that is ahead though it was answered late, and a later on
   expect(sse.stats().bus).toMatchObject({ pending: 0, fallbacks: 1001 });
 }, 15_000);
 
+it('lets nobody who is ahead wait longer because messages of others are before the echo', async () => {
+  const { adapter, sse, errors } = await instance();
+  adapter.delays = true;
+  let isWaiting = true;
+  const ahead = Promise.all(Array.from({ length: 1001 }, (_, n) => sse.publishToUser('ann', n))).finally(() => {
+    isWaiting = false;
+  });
+  await othersWhile(() => isWaiting, adapter);
+  expect(await ahead).toHaveLength(1001);
+  // They may still come.
+  expect(errors).toEqual([]);
+  expect(sse.stats().bus).toMatchObject({ pending: 1001, fallbacks: 0 });
+}, 15_000);
+
 it('resolves what was answered late without waiting for the echo, too', async () => {
   const answers: (() => void)[] = [];
   const adapter = {

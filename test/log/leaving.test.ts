@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { createRedisStreamAdapter } from '../../src/index.js';
+import { formatStreamId } from '../../src/wire/stream-id.js';
 import { openStream } from '../helpers/client.js';
 import { usedBytes } from '../helpers/memory.js';
 import { startRedis } from '../helpers/redis.js';
@@ -60,4 +61,17 @@ it.each([
   await comeAndGo();
   const before = await comeAndGo();
   expect((await comeAndGo()) - before).toBeLessThan(CLIENTS * 500);
+});
+
+it('lets no client go that comes back to where memory begins', async () => {
+  const world = new World(3, 60_000, []);
+  await world.settle();
+  for (let n = 0; n < 6; n += 1) world.append({ kind: 'all' });
+  await world.settle();
+  for (const [index, { id }] of world.all.entries()) {
+    const { connection, sink } = world.connect('ann', [], formatStreamId(id), false);
+    await world.settle();
+    expect(connection.open).toBe(true);
+    expect(sink.items.filter(({ kind }) => kind === 'event')).toHaveLength(6 - index);
+  }
 });

@@ -82,6 +82,24 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
     expect(hub.sse.stats().bus).toMatchObject({ state: 'up', outages: 1 });
   });
 
+  it('subscribes anew when its subscription is cut before its client hears of the new owner', async () => {
+    const cluster = await startCluster({ replicaOf: KEY });
+    const hub = await hubAt(cluster, 0);
+    const letHear = deafen();
+    await cluster.ownerOf(KEY).then((owner) => owner.kill());
+    const [, , , replica] = cluster.nodes;
+    await expect.poll(() => replica && subscribersAt(replica), PATIENCE).toBe(1);
+    await replica?.direct.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    // By then it knows that it was cut.
+    const timer = setTimeout(letHear, 300);
+    atEnd(() => clearTimeout(timer));
+    await expect.poll(() => hub.sse.stats().bus.state, PATIENCE).toBe('up');
+    await expect.poll(() => replica && subscribersAt(replica)).toBe(1);
+    await hub.sse.ready();
+    await publish(hub);
+    await expect.poll(() => hub.sse.stats().bus).toMatchObject({ state: 'up', received: 1 });
+  });
+
   it('leaves an owner that hangs as soon as its replica has its place, before the subscription stands or after', async () => {
     const cluster = await startCluster({ replicaOf: KEY });
     const owner = await cluster.ownerOf(KEY);

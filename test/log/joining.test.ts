@@ -357,3 +357,25 @@ it('knows where a room counts from that was joined before the instance saw the l
   await world.settle();
   expect(placesOf(ann)).toEqual([1004]);
 });
+
+it('tells of a loss where a room is joined with its history by a client that has read on from Redis', async () => {
+  const world = new World(3, 1_000_000, []);
+  world.append(EVERYONE);
+  const position = world.end;
+  for (const n of range(0, 30)) world.append(n % 2 === 0 ? room('r') : EVERYONE);
+  world.tail(100);
+  const ann = world.connect('ann', [], formatStreamId(position), false);
+  // It was written a piece, and reads the next.
+  while (world.flush());
+  await world.answer(true);
+  while (world.flush());
+  const got = eventsOf(ann);
+  expect(got.length).toBeGreaterThan(0);
+  expect(got.length).toBeLessThan(15);
+  world.join(ann, 'r', true);
+  await world.settle();
+  const [gap] = ann.sink.items.filter(({ kind }) => kind === 'gap');
+  expect(gap).toMatchObject({ kind: 'gap', reason: 'evicted' });
+  expect(placesOf(ann)[got.length]).toBe('evicted');
+  expect(eventsOf(ann).slice(got.length)).toEqual(range(Number(got.at(-1)) + 1, Number(world.end.ms) + 1));
+});

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import type { SSEKify } from '../../src/index.js';
 import { openStream } from '../helpers/client.js';
 import { collect } from '../helpers/emitted.js';
 import { type MemoryAdapter, MemoryBus } from '../helpers/memory-bus.js';
@@ -15,6 +16,22 @@ async function instance() {
   const ann = await openStream(`${url}/ann`);
   return { adapter, sse, errors, ann, said: () => ann.events.map(({ data }) => data) };
 }
+
+/** More publishes under way than are let go without their echoes, on a channel that answers when it is told to, and is silent. */
+async function aheadOfAnswers() {
+  const answers: (() => void)[] = [];
+  const adapter = {
+    publish: () => new Promise<void>((resolve) => answers.push(resolve)),
+    subscribe: async () => undefined,
+    on: () => undefined,
+  };
+  const { sse } = await serveHub({ hub: { redis: adapter } });
+  const errors = collect(sse, 'error');
+  await sse.ready();
+  return { sse, errors, answers, ahead: publishMany(sse) };
+}
+
+const publishMany = (sse: SSEKify) => Promise.all(Array.from({ length: 1001 }, (_, n) => sse.publishToUser('ann', n)));
 
 /** Lets messages of others arrive for a while. */
 function othersFor(ms: number, adapter: MemoryAdapter): Promise<void> {
@@ -126,7 +143,7 @@ it('resolves a publish that is ahead though it never comes back, or its subscrip
   for (const end of ['lost', 'down', 'shutdown'] as const) {
     const { adapter, sse, errors } = await instance();
     adapter.delays = true;
-    const ahead = Promise.all(Array.from({ length: 1001 }, (_, n) => sse.publishToUser('ann', n)));
+    const ahead = publishMany(sse);
     if (end === 'down') adapter.tell('down');
     if (end === 'shutdown') await sse.shutdown({ graceMs: 50 });
     expect(await ahead, end).toHaveLength(1001);
@@ -139,15 +156,7 @@ it('resolves a publish that is ahead though it never comes back, or its subscrip
 }, 15_000);
 
 it('resolves a publish that is ahead though it was answered late, and a later one is found to be lost before', async () => {
-  const answers: (() => void)[] = [];
-  const adapter = {
-    publish: () => new Promise<void>((resolve) => answers.push(resolve)),
-    subscribe: async () => undefined,
-    on: () => undefined,
-  };
-  const { sse } = await serveHub({ hub: { redis: adapter } });
-  await sse.ready();
-  const ahead = Promise.all(Array.from({ length: 1001 }, (_, n) => sse.publishToUser('ann', n)));
+  const { sse, ahead, answers } = await aheadOfAnswers();
   const [first, ...others] = answers;
   for (const answer of others) answer();
   await wait(500);
@@ -160,7 +169,7 @@ it('lets nobody who is ahead wait longer because messages of others are before t
   const { adapter, sse, errors } = await instance();
   adapter.delays = true;
   let isWaiting = true;
-  const ahead = Promise.all(Array.from({ length: 1001 }, (_, n) => sse.publishToUser('ann', n))).finally(() => {
+  const ahead = publishMany(sse).finally(() => {
     isWaiting = false;
   });
   await othersWhile(() => isWaiting, adapter);
@@ -171,16 +180,7 @@ it('lets nobody who is ahead wait longer because messages of others are before t
 }, 15_000);
 
 it('resolves what was answered late without waiting for the echo, too', async () => {
-  const answers: (() => void)[] = [];
-  const adapter = {
-    publish: () => new Promise<void>((resolve) => answers.push(resolve)),
-    subscribe: async () => undefined,
-    on: () => undefined,
-  };
-  const { sse } = await serveHub({ hub: { redis: adapter } });
-  const errors = collect(sse, 'error');
-  await sse.ready();
-  const ahead = Promise.all(Array.from({ length: 1001 }, (_, n) => sse.publishToUser('ann', n)));
+  const { sse, errors, ahead, answers } = await aheadOfAnswers();
   // The echo may take longer than what is left of the five seconds.
   await wait(3200);
   for (const answer of answers) answer();

@@ -1,8 +1,12 @@
 import { createParser } from 'eventsource-parser';
 import { Chunk } from '../../src/delivery/chunk.js';
+import { Clock } from '../../src/delivery/clock.js';
 import { Delivery } from '../../src/delivery/delivery.js';
 import { type Flushable, Flusher } from '../../src/delivery/flusher.js';
 import type { Sink } from '../../src/delivery/sinks/sink.js';
+import { Reporter } from '../../src/events.js';
+import type { Counters } from '../../src/stats.js';
+import { encodeComment } from '../../src/wire/frame.js';
 import { parseStreamId, type StreamId } from '../../src/wire/stream-id.js';
 
 /** What a client saw, in order. */
@@ -75,6 +79,18 @@ class ManualFlusher extends Flusher {
 export class ManualDelivery extends Delivery {
   override readonly flusher = new ManualFlusher();
 }
+
+/** What delivery is given where nobody listens and nothing is configured. */
+export const quietParts = (counters: Counters) => ({
+  clock: new Clock(),
+  counters,
+  reporter: new Reporter({ hub: {}, emit: () => undefined, listens: () => false }, counters),
+  gapEvent: 'server:gap',
+  instanceId: 'test',
+  heartbeat: () => encodeComment('ping'),
+  roomSettings: () => ({ historySize: undefined, emptyTimeoutMs: undefined }),
+  left: () => undefined,
+});
 
 /** Of a connection that is left alone but for a short queue. */
 export const QUIET = {

@@ -1,12 +1,10 @@
-import { Clock } from '../../src/delivery/clock.js';
 import { Connection } from '../../src/delivery/connection.js';
 import { LogFeed, type LogPage } from '../../src/delivery/log/feed.js';
 import type { Scope } from '../../src/delivery/scope.js';
-import { Reporter } from '../../src/events.js';
 import { Counters } from '../../src/stats.js';
-import { encodeComment, encodeEvent, encodeRetry } from '../../src/wire/frame.js';
+import { encodeEvent, encodeRetry } from '../../src/wire/frame.js';
 import { BEGINNING, compareStreamIds, formatStreamId, parseStreamId, type StreamId } from '../../src/wire/stream-id.js';
-import { ManualDelivery, QUIET, ReadingSink } from '../helpers/manual-delivery.js';
+import { ManualDelivery, QUIET, quietParts, ReadingSink } from '../helpers/manual-delivery.js';
 
 /** What stands in the log, or stood there. */
 export type Entry = { id: StreamId } & ({ kind: 'event'; scope: Scope } | { kind: 'mark' } | { kind: 'tick' });
@@ -59,15 +57,8 @@ export class World {
   constructor(ringEvents: number, windowMs: number, history: readonly Scope[]) {
     let feed: LogFeed | undefined;
     this.#delivery = new ManualDelivery({
-      clock: new Clock(),
-      counters: this.counters,
-      reporter: new Reporter({ hub: {}, emit: () => undefined, listens: () => false }, this.counters),
-      gapEvent: 'server:gap',
-      instanceId: 'test',
+      ...quietParts(this.counters),
       cursorMs: CURSOR_MS,
-      heartbeat: () => encodeComment('ping'),
-      roomSettings: () => ({ historySize: undefined, emptyTimeoutMs: undefined }),
-      left: () => undefined,
       history: (delivery) => {
         feed = new LogFeed({
           windowMs,

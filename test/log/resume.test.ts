@@ -74,3 +74,25 @@ it('resumes on a new instance, without a gap, who came last when the log had lon
   expect(b.gaps).toEqual([]);
   expect(dataOf(again)).toEqual([1]);
 });
+
+it('gives what a room said before an instance began to one who was in it meanwhile, and joins it again for that', async () => {
+  const redis = await startRedis();
+  const a = await logHub(redis.url);
+  const { id = '' } = await a.sse.publishToAll('position');
+  for (const n of range(0, 5)) await a.sse.publishToRoom('r', n);
+  const b = await logHub(redis.url, { early: true });
+  const client = await openStream(`${b.url}/ann`, { lastEventId: id });
+  const handle = await b.handle(0);
+  handle.join('r');
+  await b.sse.ready();
+  await a.sse.publishToRoom('r', 'heard');
+  await untilTold(client, 1);
+  handle.leave('r');
+  await a.sse.publishToRoom('r', 'away');
+  await a.sse.publishToAll('end');
+  await untilTold(client, 2);
+  handle.join('r', { replay: true });
+  await untilTold(client, 8);
+  expect(dataOf(client)).toEqual(['heard', 'end', ...range(0, 5), 'away']);
+  expect(gapsOf(client)).toEqual([]);
+});

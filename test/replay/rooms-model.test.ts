@@ -1,13 +1,11 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Clock } from '../../src/delivery/clock.js';
 import { Connection } from '../../src/delivery/connection.js';
 import { RecentHistory } from '../../src/delivery/recent-history.js';
 import type { Scope } from '../../src/delivery/scope.js';
-import { Reporter } from '../../src/events.js';
 import { Counters } from '../../src/stats.js';
-import { encodeComment, encodeEvent, encodeRetry } from '../../src/wire/frame.js';
-import { ManualDelivery, QUIET, ReadingSink } from '../helpers/manual-delivery.js';
+import { encodeEvent, encodeRetry } from '../../src/wire/frame.js';
+import { ManualDelivery, QUIET, quietParts, ReadingSink } from '../helpers/manual-delivery.js';
 
 const ROOMS = ['r', 's'];
 const NOWHERE = '5000-0';
@@ -41,15 +39,8 @@ class Visit {
     const counters = new Counters();
     let ids = Number.parseInt(NOWHERE, 10);
     this.#delivery = new ManualDelivery({
-      clock: new Clock(),
-      counters,
-      reporter: new Reporter({ hub: {}, emit: () => undefined, listens: () => false }, counters),
-      gapEvent: 'server:gap',
-      instanceId: 'test',
+      ...quietParts(counters),
       cursorMs: undefined,
-      heartbeat: () => encodeComment('ping'),
-      roomSettings: () => ({ historySize: undefined, emptyTimeoutMs: undefined }),
-      left: () => undefined,
       history: (delivery) =>
         new RecentHistory({
           settings: {

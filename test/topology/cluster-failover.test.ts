@@ -26,6 +26,21 @@ function deafen(): () => void {
   };
 }
 
+/** A hub subscribed at the new owner of its channel, of whom its client hears soon after it is let. */
+async function failOver() {
+  const cluster = await startCluster({ replicaOf: KEY });
+  const hub = await hubAt(cluster, 0);
+  const hear = deafen();
+  await cluster.ownerOf(KEY).then((owner) => owner.kill());
+  const replica = cluster.nodes[3] ?? expect.fail();
+  await expect.poll(() => subscribersAt(replica), PATIENCE).toBe(1);
+  const letHear = () => {
+    const timer = setTimeout(hear, 300);
+    atEnd(() => clearTimeout(timer));
+  };
+  return { hub, replica, letHear };
+}
+
 describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
   describe.each(clients)('with ioredis $version', ({ Client }) => {
     it('goes on at the replica when the owner of the channel dies', async () => {
@@ -69,32 +84,20 @@ describe.skipIf(redis.skip)('on a Redis Cluster', { timeout: 100_000 }, () => {
   });
 
   it('is ready when publishes reach the new owner too, however late their client hears of it', async () => {
-    const cluster = await startCluster({ replicaOf: KEY });
-    const hub = await hubAt(cluster, 0);
-    const letHear = deafen();
-    await cluster.ownerOf(KEY).then((owner) => owner.kill());
-    const [, , , replica] = cluster.nodes;
-    await expect.poll(() => replica && subscribersAt(replica), PATIENCE).toBe(1);
-    const timer = setTimeout(letHear, 300);
-    atEnd(() => clearTimeout(timer));
+    const { hub, letHear } = await failOver();
+    letHear();
     await hub.sse.ready();
     for (let n = 0; n < 5; n += 1) await publish(hub);
     expect(hub.sse.stats().bus).toMatchObject({ state: 'up', outages: 1 });
   });
 
   it('subscribes anew when its subscription is cut before its client hears of the new owner', async () => {
-    const cluster = await startCluster({ replicaOf: KEY });
-    const hub = await hubAt(cluster, 0);
-    const letHear = deafen();
-    await cluster.ownerOf(KEY).then((owner) => owner.kill());
-    const [, , , replica] = cluster.nodes;
-    await expect.poll(() => replica && subscribersAt(replica), PATIENCE).toBe(1);
-    await replica?.direct.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    const { hub, replica, letHear } = await failOver();
+    await replica.direct.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     // By then it knows that it was cut.
-    const timer = setTimeout(letHear, 300);
-    atEnd(() => clearTimeout(timer));
+    letHear();
     await expect.poll(() => hub.sse.stats().bus.state, PATIENCE).toBe('up');
-    await expect.poll(() => replica && subscribersAt(replica)).toBe(1);
+    await expect.poll(() => subscribersAt(replica)).toBe(1);
     await hub.sse.ready();
     await publish(hub);
     await expect.poll(() => hub.sse.stats().bus).toMatchObject({ state: 'up', received: 1 });

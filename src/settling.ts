@@ -44,6 +44,11 @@ export function promised<Value>(run: () => Promise<Value>): Promise<Value> {
   }
 }
 
+/** Turns what is thrown at once into a rejection. */
+export async function attempt(run: () => unknown): Promise<unknown> {
+  return run();
+}
+
 /** A rejection that nobody awaits must not end the process. */
 export function harmless<Value>(promise: Promise<Value>): Promise<Value> {
   promise.catch(() => undefined);

@@ -1,23 +1,21 @@
 import type { HeldScope } from '../delivery/recent-buffer.js';
 import { messageOf, SSEKifyError } from '../errors.js';
+import { attempt } from '../settling.js';
 import type { PublishResult, Scope } from '../types.js';
 import type { BusParts } from './bus-host.js';
 import { type BusStats, NOTHING_COUNTED } from './bus-stats.js';
-import { literal, standsAt } from './bytes.js';
 import { outcomeOf } from './channel-error.js';
-import { EnvelopeReader, type Received } from './envelope.js';
+import type { Received } from './envelope.js';
+import { Hearing } from './hearing.js';
 import { Lane } from './lane.js';
 import { Outage } from './outage.js';
 import type { Outgoing, Publication } from './publication.js';
 import { Recent } from './recent.js';
-import { RedisAdapter } from './redis-adapter.js';
-import type { RedisLike } from './redis-like.js';
 import { Standing } from './standing.js';
 import { ANSWER_MS, UnderWay } from './under-way.js';
 
 /** Events that are remembered to have been given early. */
 const MAX_EARLY = 50_000;
-const NUMBER_AT = '{"v":1,"n":"'.length;
 
 /**
  * One order for all instances: what is published goes to the channel and is delivered when it comes back from it, here as
@@ -25,30 +23,25 @@ const NUMBER_AT = '{"v":1,"n":"'.length;
  */
 export class Bus {
   readonly #parts: BusParts;
-  readonly #reader: EnvelopeReader;
   readonly #recent: Recent;
   /** What was delivered here before the channel brought it, if it ever did, by id; with its place here until it does. */
   readonly #early = new Map<string, number>();
   /** Clients here were given such events, and have their ids as positions. */
   #gaveEarly = false;
-  /** What messages of this instance's own publishes begin with. */
-  readonly #ownBeginning: Uint8Array;
   readonly #lane = new Lane();
   readonly #underWay: UnderWay;
   readonly #counters = { ...NOTHING_COUNTED };
+  readonly #hearing: Hearing;
   readonly #standing: Standing;
   #closed = false;
   #publishes = 0;
   readonly #outage: Outage;
-  #offBytes: (() => void) | undefined;
-  readonly #listeners = {
-    message: (channel: unknown, message: unknown) => this.#onMessage(channel, message),
-    error: (cause: unknown) => this.#onError(cause),
+  readonly #onError = (cause: unknown) => {
+    if (!this.#closed) this.#outage.failed(cause);
   };
 
   constructor(parts: BusParts) {
     this.#parts = parts;
-    this.#reader = new EnvelopeReader(parts.maxPayloadBytes, parts.numberField);
     this.#outage = new Outage('channel', (error) => parts.host.error(error));
     this.#recent = new Recent(() => parts.clock.now());
     this.#underWay = new UnderWay(parts.clock, {
@@ -56,11 +49,15 @@ export class Bus {
       echoMissed: (publication) => this.#missEcho(publication),
       received: () => this.#counters.received,
     });
-    this.#ownBeginning = literal(`{"v":1,"n":"${parts.instanceId}-`);
+    this.#hearing = new Hearing(parts, {
+      recent: this.#recent,
+      underWay: this.#underWay,
+      counters: this.#counters,
+      receive: (received, message) => this.#receive(received, message),
+    });
     const { adapter, channel, clock } = parts;
-    if (givesBytes(adapter)) this.#offBytes = adapter.onBytes((...message) => this.#onBytes(...message));
-    else this.#expect(adapter.on('message', this.#listeners.message));
-    this.#expect(adapter.on('error', this.#listeners.error));
+    this.#expect(this.#hearing.begin());
+    this.#expect(adapter.on('error', this.#onError));
     parts.host.tear(true);
     this.#standing = new Standing({
       adapter,
@@ -125,6 +122,8 @@ export class Bus {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    const failed = (cause: unknown) => this.#outage.failed(cause);
+    this.#hearing.end().catch(failed);
     const { adapter, channel } = this.#parts;
     const over = new SSEKifyError('SHUTDOWN', 'the hub was shut down.');
     this.#standing.close(over);
@@ -133,16 +132,12 @@ export class Bus {
       else if (!publication.settled) this.#fail(publication, over, publication.sent ? 'unknown' : 'refused');
     }
     this.#underWay.close();
-    const failed = (cause: unknown) => this.#outage.failed(cause);
-    // An adapter may outlive this hub, which it must not keep.
-    attempt(() => adapter.off?.('message', this.#listeners.message)).catch(failed);
-    this.#offBytes?.();
     attempt(() => adapter.off?.('state', this.#standing.listener)).catch(failed);
     // Nothing waits for it: a connection that is lost does not answer, and one that is closed has nothing to take back.
     attempt(() => adapter.unsubscribe?.(channel)).catch(() => undefined);
     await attempt(() => adapter.close?.()).catch(failed);
     // Only now: an EventEmitter throws the errors that nobody listens to, and one may come of closing.
-    attempt(() => adapter.off?.('error', this.#listeners.error)).catch(failed);
+    attempt(() => adapter.off?.('error', this.#onError)).catch(failed);
   }
 
   #send(publication: Publication): Promise<void> {
@@ -253,69 +248,6 @@ export class Bus {
     return true;
   }
 
-  #onMessage(channel: unknown, message: unknown): void {
-    if (!this.#isMine(channel)) return;
-    const bytes = this.#attempt(() => this.#reader.bytesOf(message));
-    if (bytes !== undefined && !this.#keep(bytes, 0, bytes.length)) this.#hear(bytes, 0, bytes.length, String(message));
-  }
-
-  #onBytes(channel: string, bytes: Buffer, from: number, to: number): void {
-    if (!this.#isMine(channel) || this.#keep(bytes, from, to)) return;
-    this.#hear(bytes, from, to, bytes.toString('utf8', from, to));
-  }
-
-  #isMine(channel: unknown): boolean {
-    if (this.#closed || channel !== this.#parts.channel) return false;
-    this.#counters.received += 1;
-    return true;
-  }
-
-  /** Whether it may be the echo of a publish that is under way. */
-  #isOwn(bytes: Buffer, from: number): boolean {
-    return this.#underWay.size > 0 && standsAt(bytes, from, this.#ownBeginning);
-  }
-
-  /** Keeps an event that nobody here waits for as the bytes it came in. @returns whether it did */
-  #keep(bytes: Buffer, from: number, to: number): boolean {
-    if (this.#isOwn(bytes, from)) return false;
-    const { host } = this.#parts;
-    const scope = this.#reader.target(bytes, from, to);
-    if (scope === undefined || !host.keepsBytes(scope)) return false;
-    const source = this.#reader.keepable();
-    if (source === undefined || !this.#recent.addNew(scope, source.id)) return false;
-    host.keep(scope, source);
-    return true;
-  }
-
-  #hear(bytes: Buffer, from: number, to: number, message: string): void {
-    const n = this.#isOwn(bytes, from) ? message.slice(NUMBER_AT, message.indexOf('"', NUMBER_AT)) : undefined;
-    const received =
-      (n === undefined ? undefined : this.#ownEcho(n, message)) ??
-      this.#attempt(() => this.#reader.readAt(bytes, from, to, message));
-    if (received === undefined) return;
-    received.n ??= n;
-    this.#receive(received, message);
-  }
-
-  /** The event of an own publish when a message is just what was sent, which then need not be read. */
-  #ownEcho(n: string, message: string): Received | undefined {
-    const { scope, echoOf } = this.#underWay.get(n)?.outgoing ?? {};
-    const echo = scope === undefined ? undefined : echoOf?.(message);
-    return scope === undefined || echo === undefined ? undefined : { n, scope, ...echo };
-  }
-
-  #attempt<Value>(read: () => Value): Value | undefined {
-    try {
-      return read();
-    } catch (error) {
-      this.#counters.invalid += 1;
-      this.#parts.host.error(
-        error instanceof SSEKifyError ? error : new SSEKifyError('INVALID_ENVELOPE', String(error), { cause: error }),
-      );
-      return undefined;
-    }
-  }
-
   #receive(received: Received, message: string): void {
     const { host } = this.#parts;
     const { n } = received;
@@ -360,17 +292,4 @@ export class Bus {
       publication.succeed();
     }
   }
-
-  #onError(cause: unknown): void {
-    if (!this.#closed) this.#outage.failed(cause);
-  }
-}
-
-/** Whether messages can be had as bytes: not where somebody has put a listener of their own before the hub's. */
-const givesBytes = (adapter: RedisLike): adapter is RedisAdapter =>
-  adapter instanceof RedisAdapter && adapter.on === RedisAdapter.prototype.on;
-
-/** Turns what is thrown at once into a rejection. */
-async function attempt(run: () => unknown): Promise<unknown> {
-  return run();
 }

@@ -1,9 +1,8 @@
 import { refuse } from './checks.js';
 import type { Bus } from './cluster/bus.js';
-import type { BusHost } from './cluster/bus-host.js';
 import { NO_BUS } from './cluster/bus-stats.js';
-import { type CountedSource, eventOf } from './cluster/canonical.js';
-import { aboutOf, type Command, envelopeOf, type Received } from './cluster/envelope.js';
+import { eventOf } from './cluster/canonical.js';
+import { type Command, envelopeOf } from './cluster/envelope.js';
 import { foreignNumbers } from './cluster/foreign-numbers.js';
 import type { LogBus } from './cluster/log/log-bus.js';
 import { NO_LOG } from './cluster/log/log-stats.js';
@@ -16,8 +15,6 @@ import { sayFarewell } from './delivery/farewell.js';
 import { ConnectionHandle, RefusedHandle } from './delivery/handle.js';
 import { Heartbeats } from './delivery/heartbeat.js';
 import type { History } from './delivery/history.js';
-import { obey } from './delivery/obey.js';
-import type { HeldScope } from './delivery/recent-buffer.js';
 import { RecentHistory } from './delivery/recent-history.js';
 import { Reception } from './delivery/reception.js';
 import { userScope } from './delivery/scope.js';
@@ -28,7 +25,8 @@ import { checkRequest, WebExchange } from './delivery/sinks/web-exchange.js';
 import { asError, refusesData, SSEKifyError, show, shutDown } from './errors.js';
 import { EventIds } from './event-ids.js';
 import { queueMicrotask } from './event-loop.js';
-import { type Emitter, Reporter, sentInfo } from './events.js';
+import { type Emitter, Reporter } from './events.js';
+import { Intake } from './intake.js';
 import { Lossless } from './lossless.js';
 import { checkUserId } from './names.js';
 import {
@@ -56,10 +54,10 @@ import type {
   Scope,
   SendOptions,
 } from './types.js';
-import { encodeEvent, type Frame, type WireEvent } from './wire/frame.js';
+import { encodeEvent, type Frame } from './wire/frame.js';
 
 /** Puts the steps of the flow behind one another; the class that users see only gives them their names. */
-export class Hub implements BusHost {
+export class Hub {
   readonly #counters = new Counters();
   readonly #reporter: Reporter;
   readonly #clock = new Clock();
@@ -67,13 +65,13 @@ export class Hub implements BusHost {
   readonly #ids: EventIds;
   readonly #stamper: Stamper;
   readonly #delivery: Delivery;
+  readonly #intake: Intake;
   readonly tasks: Tasks;
   readonly #reception: Reception;
   readonly #readRegistration: (options: unknown) => Registration;
   readonly #bus: Bus | undefined;
   readonly #publisher: Publisher | undefined;
   #lossless: Lossless | undefined;
-  readonly #seeNumber: (event: WireEvent) => void;
   #farewell: Promise<void> | undefined;
   #over = false;
 
@@ -85,10 +83,9 @@ export class Hub implements BusHost {
     this.#readRegistration = registrationReader(settings);
     this.#reporter = new Reporter(emitter, this.#counters);
     // Later: the function is asked while an event is on its way, which what a listener of 'error' sends must not overtake.
-    const tellLater = (error: SSEKifyError) => queueMicrotask(() => this.error(error));
+    const tellLater = (error: SSEKifyError) => queueMicrotask(() => this.#reporter.error(error));
     settings.roomOptions = saferRoomOptions(settings.roomOptions, tellLater);
     this.#stamper = new Stamper(settings, this.#instanceId, () => this.#clock.now());
-    this.#seeNumber = foreignNumbers(this.#stamper, settings.enableSeq, settings.seq.fieldName);
     this.#ids = new EventIds({
       source: source === undefined ? (isAlone(settings) ? 'alone' : 'channel') : 'log',
       instanceId: this.#instanceId,
@@ -109,6 +106,12 @@ export class Hub implements BusHost {
       roomSettings: settings.roomOptions,
       left: (userId) => this.tasks.left(userId),
     });
+    this.#intake = new Intake({
+      ids: this.#ids,
+      delivery: this.#delivery,
+      reporter: this.#reporter,
+      seeNumber: foreignNumbers(this.#stamper, settings.enableSeq, settings.seq.fieldName),
+    });
     this.tasks = new Tasks({
       clock: this.#clock,
       shared: settings.redis !== undefined,
@@ -123,7 +126,7 @@ export class Hub implements BusHost {
     this.#reception = new Reception(this.#delivery, this.#counters, settings);
     heartbeats.of(this.#readRegistration(undefined).settings);
     const publishing = openPubSub(settings, {
-      host: this,
+      host: this.#intake,
       delivery: this.#delivery,
       stamper: this.#stamper,
       counters: this.#counters,
@@ -183,7 +186,7 @@ export class Hub implements BusHost {
     const wish = this.#liveWish(options, data);
     if (this.#over) return 0;
     const frame = this.#encode(data, wish, this.#ids.newLocalId);
-    return frame === undefined ? 0 : this.#deliver(scope, frame);
+    return frame === undefined ? 0 : this.#intake.give(scope, frame);
   }
 
   /** Sends on every instance. `scopeOf` may throw; nothing else of it does. */
@@ -205,7 +208,7 @@ export class Hub implements BusHost {
     if (this.#publisher !== undefined) return this.#publisher.publish(scope, data, wish);
     const event = this.#stamper.stamp(data, wish, this.#ids.newLocalId);
     const origin = this.#instanceId;
-    this.#deliver(scope, this.#frameOf(event));
+    this.#intake.give(scope, this.#intake.frameOf(event));
     // Only now: what a listener publishes comes after it.
     this.#reporter.tell('publish', () => envelopeOf(scope, event, { v: 1, at: Date.now(), origin }));
     return Promise.resolve({ id: event.id });
@@ -218,7 +221,7 @@ export class Hub implements BusHost {
       if (this.#over) throw shutDown('publish');
       const publisher = this.#publisher ?? this.#lossless?.publisher;
       if (publisher !== undefined) return publisher.command(command);
-      this.obey(command);
+      this.#intake.obey(command);
       return Promise.resolve();
     });
     return harmless(done.then(() => undefined));
@@ -289,45 +292,8 @@ export class Hub implements BusHost {
     };
   }
 
-  deliver(scope: HeldScope, event: WireEvent, fromChannel: boolean): number {
-    if (fromChannel) this.#ids.follow(event.id);
-    return this.#deliver(scope, this.#frameOf(event));
-  }
-
-  keepsBytes(scope: HeldScope): boolean {
-    return this.#delivery.keepsBytes(scope) && !this.#reporter.tellsOfEvents;
-  }
-
-  keep(scope: HeldScope, source: CountedSource): void {
-    const order = this.#delivery.nextOrder();
-    if (this.#ids.take(source.id, order)) this.#delivery.history.recordBytes?.(scope, source, order);
-    else this.#deliver(scope, this.#ids.encode(source.event(), order));
-  }
-
-  obey(command: Command): number {
-    return obey(this.#delivery, command);
-  }
-
-  heard(received: Received, message: string): void {
-    if ('event' in received && !received.asText) this.#seeNumber(received.event);
-    if (!this.#reporter.isHeard('publish')) return;
-    this.#reporter.tell('publish', () =>
-      'event' in received
-        ? envelopeOf(received.scope, received.event, aboutOf(message))
-        : { ...aboutOf(message), ...received.command, data: null },
-    );
-  }
-
   listenerFailed(event: string, cause: unknown): void {
     this.#reporter.listenerFailed(event, cause);
-  }
-
-  tear(ongoing: boolean): void {
-    this.#delivery.history.tear(ongoing);
-  }
-
-  error(error: SSEKifyError): void {
-    this.#reporter.error(error);
   }
 
   get #channel(): Bus | LogBus | undefined {
@@ -351,17 +317,12 @@ export class Hub implements BusHost {
       const restore = (kept: string, order: number) => encodeEvent({ ...eventOf(kept), unique: true }, order, true);
       return new RecentHistory({ ...common, known: this.#ids.places, positionId, restore });
     }
-    const take = (received: Received, message: string) => {
-      if ('command' in received) this.obey(received.command);
-      else this.#deliver(received.scope, encodeEvent(received.event, delivery.nextOrder()));
-      this.heard(received, message);
-    };
     this.#lossless = new Lossless({
       ...common,
       source,
       stamper: this.#stamper,
-      take,
-      error: (error) => this.error(error),
+      take: (received, message) => this.#intake.take(received, message),
+      error: (error) => this.#reporter.error(error),
     });
     return this.#lossless.feed;
   }
@@ -371,7 +332,7 @@ export class Hub implements BusHost {
     try {
       const event = this.#stamper.stamp(data, wish, newId);
       // What only one connection gets gives its id no place.
-      return newId === undefined ? encodeEvent(event, this.#delivery.nextOrder()) : this.#frameOf(event);
+      return newId === undefined ? encodeEvent(event, this.#delivery.nextOrder()) : this.#intake.frameOf(event);
     } catch (error) {
       const refusal = asError(error);
       // `sendTo*` reports it and does not throw.
@@ -379,16 +340,6 @@ export class Hub implements BusHost {
       this.#reporter.error(refusal);
       return undefined;
     }
-  }
-
-  #frameOf(event: WireEvent): Frame {
-    return this.#ids.encode(event, this.#delivery.nextOrder());
-  }
-
-  #deliver(scope: HeldScope, frame: Frame): number {
-    const count = this.#delivery.deliver(scope, frame);
-    if (this.#reporter.isHeard('message-sent')) this.#reporter.tell('message-sent', () => sentInfo(scope, count));
-    return count;
   }
 
   /** Every rejection is reported and may be left unawaited. */

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { isRecord, refuse } from './checks.js';
 import { nextTurn } from './event-loop.js';
+import { attempt } from './settling.js';
 import type { Items } from './types.js';
 
 /** Items that are taken in one go, so that an iterable which never waits leaves the event loop to others. */
@@ -56,12 +57,8 @@ export async function pump(
   } finally {
     signal.removeEventListener('abort', onAbort);
     // What is waiting may answer late, or never; nobody waits for that, and how it fails is its own affair.
-    if (open) closing(source).catch(() => undefined);
+    if (open) attempt(() => source.close()).catch(() => undefined);
   }
-}
-
-async function closing(source: Pick<Source, 'close'>): Promise<void> {
-  await source.close();
 }
 
 function sourceOf(items: Items): Source {
@@ -89,7 +86,7 @@ function syncSource(iterator: Iterator<unknown>): Source {
     try {
       return { value: await result.value };
     } catch (error) {
-      closing({ close }).catch(() => undefined);
+      attempt(close).catch(() => undefined);
       throw error;
     }
   };

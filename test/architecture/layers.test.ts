@@ -16,6 +16,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['stamp/', 'delivery/', 'cluster/', 'tasks/'],
   ['options.ts', 'events.ts', 'stats.ts'],
   ['event-ids.ts', 'lossless.ts', 'pub-sub.ts'],
+  ['intake.ts'],
   ['hub.ts'],
   ['ssekify.ts'],
   ['index.ts'],

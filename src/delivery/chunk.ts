@@ -3,9 +3,6 @@ import { Frame } from '../wire/frame.js';
 /** One frame or several; one is the usual case and needs no array. */
 export type Frames = Frame | readonly Frame[];
 
-/** A write to a client that keeps up; joining more would only cost memory. */
-const JOIN_BYTES = 1024 * 1024;
-
 /** What one write takes: frames joined, as text while one connection writes them, as one Buffer when several do. */
 export class Chunk {
   readonly frames: Frames;
@@ -56,11 +53,6 @@ export class Chunk {
   }
 }
 
-export function asList(frames: Frame | Frame[] | undefined): Frame[] {
-  if (frames === undefined) return [];
-  return frames instanceof Frame ? [frames] : frames;
-}
-
 /** The newest id among frames that are written together. */
 export function lastId(frames: Frames): string | undefined {
   if (frames instanceof Frame) return frames.id;
@@ -69,14 +61,4 @@ export function lastId(frames: Frames): string | undefined {
     if (frame?.hasId === true) return frame.id;
   }
   return undefined;
-}
-
-/** Where a write ends that begins at `from`: at least one frame, and no more than are worth joining. */
-export function joinUpTo(frames: readonly Frame[], from: number): number {
-  let bytes = 0;
-  for (let index = from; index < frames.length; index += 1) {
-    bytes += frames[index]?.byteLength ?? 0;
-    if (bytes > JOIN_BYTES && index > from) return index;
-  }
-  return frames.length;
 }

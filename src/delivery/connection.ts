@@ -5,10 +5,11 @@ import { encodeRetry, Frame } from '../wire/frame.js';
 import { onceAborted } from './abort.js';
 import { Arrears } from './arrears.js';
 import type { Backlog } from './backlog.js';
-import { asList, Chunk, joinUpTo, lastId } from './chunk.js';
+import { Burst, framesOf } from './burst.js';
+import { Chunk, lastId } from './chunk.js';
 import type { Wakeable } from './clock.js';
 import type { ConnectionHost } from './connection-host.js';
-import type { Flushable, Joiner } from './flusher.js';
+import type { Encoder, Flushable } from './flusher.js';
 import { jitteredLifetime } from './jitter.js';
 import { Progress } from './progress.js';
 import type { PushOutcome, QueueLimits } from './queue.js';
@@ -24,8 +25,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   // First what each frame needs, side by side in memory.
   dirty = false;
   /** Frames of this tick for a client that keeps up. */
-  #fresh: Frame | Frame[] | undefined;
-  #freshBytes = 0;
+  #fresh: Frame | Burst | undefined;
   #state: 'open' | 'ending' | 'ended' = 'open';
   #backlog: Backlog | undefined;
   /** A write was answered `false`, and the drain has not come. */
@@ -113,8 +113,8 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   get crowded(): boolean {
     if (this.#behind) return true;
     if (this.#fresh === undefined) return false;
-    const items = this.#fresh instanceof Frame ? 1 : this.#fresh.length;
-    return items >= this.settings.maxQueueItems || this.#freshBytes >= this.settings.maxQueueBytes;
+    const items = this.#fresh instanceof Burst ? this.#fresh.length : 1;
+    return items >= this.settings.maxQueueItems || this.#fresh.byteLength >= this.settings.maxQueueBytes;
   }
 
   /** Reads a backlog first, as fast as its client takes it; then it is live. */
@@ -142,10 +142,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
       const outcome = this.#enqueue(frame);
       if (outcome !== 'accepted') return outcome;
     } else {
-      this.#freshBytes += frame.byteLength;
-      if (this.#fresh === undefined) this.#fresh = frame;
-      else if (this.#fresh instanceof Frame) this.#fresh = [this.#fresh, frame];
-      else this.#fresh.push(frame);
+      this.#fresh = this.#host.flusher.add(this.#fresh, frame);
     }
     if (frame.hasId) this.#cursor = frame.order;
     if (!this.#stalled) this.#host.flusher.mark(this);
@@ -160,7 +157,7 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   #pushReplay(frames: readonly Frame[]): void {
     if (frames.length === 0) return;
     this.#arrears ??= new Arrears();
-    this.#arrears.pushReplay([...asList(this.#takeFresh()), ...frames]);
+    this.#arrears.pushReplay([...framesOf(this.#takeFresh()), ...frames]);
     for (const { hasId, order } of frames) if (hasId) this.#cursor = Math.max(this.#cursor, order);
     if (!this.#stalled) this.#host.flusher.mark(this);
   }
@@ -211,17 +208,17 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     this.#finish();
   }
 
-  flush(join: Joiner): void {
+  flush(encode: Encoder): void {
     if (this.#stalled || this.#state === 'ended') return;
     const arrears = this.#arrears;
     if (arrears === undefined) {
       const frames = this.#withPing(this.#takeFresh());
-      if (frames !== undefined) this.#writeAll(frames, join);
+      if (frames !== undefined) this.#writeAll(frames, encode);
     } else {
       this.#pingDue = false;
       // Accepted while it kept up: behind what is resent, but whole.
       const fresh = this.#takeFresh();
-      if (fresh !== undefined) arrears.pushReplay(asList(fresh));
+      if (fresh !== undefined) arrears.pushReplay(framesOf(fresh));
       while (!this.#stalled && this.#writeNext(arrears));
       if (!this.#stalled) this.#caughtUp();
     }
@@ -296,10 +293,9 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
     return outcome;
   }
 
-  #takeFresh(): Frame | Frame[] | undefined {
+  #takeFresh(): Frame | Burst | undefined {
     const fresh = this.#fresh;
     this.#fresh = undefined;
-    this.#freshBytes = 0;
     return fresh;
   }
 
@@ -309,34 +305,32 @@ export class Connection implements BufferHolder, Flushable, Wakeable, SinkOwner 
   }
 
   /** A heartbeat goes before what is written anyway, so that it never waits. */
-  #withPing(frames: Frame | Frame[] | undefined): Frame | Frame[] | undefined {
-    if (!this.#pingDue) return frames;
+  #withPing(fresh: Frame | Burst | undefined): Frame | Burst | undefined {
+    if (!this.#pingDue) return fresh;
     this.#pingDue = false;
-    const all = [...asList(frames)];
-    if (this.settings.keepAliveMs > 0) all.unshift(this.#host.heartbeat(this.settings));
+    const frames = framesOf(fresh);
+    if (this.settings.keepAliveMs > 0) frames.unshift(this.#host.heartbeat(this.settings));
     // One that is leaving is given nothing more: what came since then is between its last event and now.
     const live = this.open && !this.lagging;
-    const cursor = live ? this.#host.cursor(lastId(all) ?? this.#sentId) : undefined;
-    if (cursor !== undefined) all.push(cursor);
-    return all.length > 1 ? all : all[0];
+    const cursor = live ? this.#host.cursor(lastId(frames) ?? this.#sentId) : undefined;
+    if (cursor !== undefined) frames.push(cursor);
+    let all: Frame | Burst | undefined;
+    for (const frame of frames) all = this.#host.flusher.add(all, frame);
+    return all;
   }
 
   /** Writes what a client that keeps up got in this tick; what comes after a stall waits, whole and by reference. */
-  #writeAll(frames: Frame | Frame[], join: Joiner): void {
-    if (frames instanceof Frame) {
-      this.#write(join(frames));
+  #writeAll(fresh: Frame | Burst, encode: Encoder): void {
+    if (fresh instanceof Frame) {
+      this.#write(encode(fresh));
       return;
     }
-    for (let from = 0; from < frames.length; ) {
-      if (this.#stalled) {
-        this.#arrears = new Arrears();
-        this.#arrears.pushReplay(frames.slice(from));
-        return;
+    for (const chunk of fresh.claim()) {
+      if (!this.#stalled) this.#write(chunk);
+      else {
+        this.#arrears ??= new Arrears();
+        this.#arrears.pushReplay(chunk.frames instanceof Frame ? [chunk.frames] : chunk.frames);
       }
-      const to = joinUpTo(frames, from);
-      const run = from === 0 && to === frames.length ? frames : frames.slice(from, to);
-      this.#write(join(run));
-      from = to;
     }
   }
 

@@ -53,8 +53,9 @@ export class Hearing {
     return attempt(() => this.#bus.adapter.off?.('message', this.#onMessage));
   }
 
-  #hearMessage(channel: unknown, message: unknown): void {
-    if (!this.#isMine(channel)) return;
+  #hearMessage(channel: unknown, given: unknown): void {
+    if (!this.#isMine(textOf(channel))) return;
+    const message = textOf(given);
     const bytes = this.#read(() => this.#reader.bytesOf(message));
     if (bytes !== undefined && !this.#keep(bytes, 0, bytes.length)) this.#hear(bytes, 0, bytes.length, String(message));
   }
@@ -116,6 +117,9 @@ export class Hearing {
     }
   }
 }
+
+/** Clients give Buffers where they are told to, or always. */
+const textOf = (given: unknown) => (Buffer.isBuffer(given) ? given.toString() : given);
 
 /** Whether messages can be had as bytes: not where somebody has put a listener of their own before the hub's. */
 const givesBytes = (adapter: RedisLike): adapter is RedisAdapter =>

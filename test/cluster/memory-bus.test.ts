@@ -45,6 +45,30 @@ it('delivers an id once without echo, too', async () => {
   expect(ann.events.map(({ data }) => JSON.parse(data))).toEqual(['first', 'next']);
 });
 
+it('takes messages that a client gives as Buffers', async () => {
+  const bus = new MemoryBus();
+  const texts = bus.adapter();
+  const adapter = {
+    publish: (channel: string, message: string) => texts.publish(channel, message),
+    subscribe: (channel: string) => texts.subscribe(channel),
+    on: (event: 'message' | 'error', listener: (...args: never[]) => void) => {
+      if (event === 'error') return;
+      texts.on('message', (...args) => {
+        const bytes = args.map((text) => Buffer.from(text));
+        Reflect.apply(listener, undefined, bytes);
+      });
+    },
+  };
+  const { sse, url } = await serveHub({ hub: { redis: adapter } });
+  await sse.ready();
+  const ann = await openStream(`${url}/ann`);
+  await sse.publishToUser('ann', 'own ü');
+  bus.publish('ssekify:bus', '{"type":"user","target":"ann","data":"by another"}');
+  await ann.received(2);
+  expect(ann.events.map(({ data }) => JSON.parse(data))).toEqual(['own ü', 'by another']);
+  expect(sse.stats().bus).toMatchObject({ invalid: 0, fallbacks: 0 });
+});
+
 it('delivers in call order without echo, though answers overtake each other', async () => {
   const answers: { resolve: () => void; reject: (error: Error) => void }[] = [];
   const adapter = {

@@ -27,7 +27,7 @@ export class Queue {
   readonly #live = new Fifo<Entry>();
   #items = 0;
   #bytes = 0;
-  /** Frames were dropped from the front of the live part. */
+  /** Frames were dropped from the front of the live part, which is not empty then. */
   #lossAhead = false;
   /** Frames dropped from the front since the last look. */
   #droppedOldest = 0;
@@ -43,7 +43,7 @@ export class Queue {
   }
 
   get empty(): boolean {
-    return this.#protected.length === 0 && this.#live.length === 0 && !this.#lossAhead;
+    return this.#protected.length === 0 && this.#live.length === 0;
   }
 
   /** How many frames the last pushes dropped from the front; asking resets it. */
@@ -114,7 +114,7 @@ export class Queue {
   }
 
   #refuse(): PushOutcome {
-    if (this.#live.last() !== LOSS && !(this.#lossAhead && this.#live.length === 0)) this.#live.push(LOSS);
+    if (this.#live.last() !== LOSS) this.#live.push(LOSS);
     return 'refused';
   }
 

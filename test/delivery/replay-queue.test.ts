@@ -101,6 +101,26 @@ it('has a large frame in memory once, however many slow clients are resent it', 
     expect(text.match(/[xy]{500000}/g)).toEqual(['x'.repeat(500_000), 'y'.repeat(500_000)]);
 });
 
+it('joins no more of what a slow client missed than is written at once', async () => {
+  const { sse, send } = hub();
+  send(1, 41, 'x'.repeat(20_000));
+  const response = new MadeUpResponse();
+  const held: number[] = [];
+  const write = response.write.bind(response);
+  response.write = (chunk, encoding) => {
+    held.push(typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.buffer.byteLength);
+    return write(chunk, encoding);
+  };
+  response.takes = false;
+  sse.registerConnection('ann', response.asResponse(), { lastEventId: '1' });
+  for (let piece = 0; piece < 20; piece += 1) {
+    await flushed();
+    response.drain();
+  }
+  expect(idsIn(response.text)).toEqual(numbers(2, 41));
+  expect(Math.max(...held)).toBeLessThanOrEqual(64 * 1024);
+});
+
 it('gives each slow client its own events, when a large one is behind a loss for one of them', async () => {
   const sse = new SSEKify({ connection: { maxQueueBytes: 200_000, dropPolicy: 'newest' } });
   endWithTest(sse);

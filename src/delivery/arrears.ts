@@ -1,6 +1,6 @@
 import type { Frame } from '../wire/frame.js';
 import { Chunk } from './chunk.js';
-import { LOSS, Queue } from './queue.js';
+import { LOSS, type PushOutcome, Queue, type QueueLimits } from './queue.js';
 
 /** What is written at once to a client that is behind; small enough that one after the other shows progress. */
 const PIECE_BYTES = 64 * 1024;
@@ -19,9 +19,18 @@ export interface Part {
 export class Arrears extends Queue {
   /** What is left of a frame larger than one write. The whole is held: a part alone would not keep it where others find it. */
   #rest: { whole: Buffer; from: number } | undefined;
+  /** A loss is being told of, and nothing waits behind it. */
+  #telling = false;
 
   override get empty(): boolean {
     return this.#rest === undefined && super.empty;
+  }
+
+  /** What a listener of a gap sends then is taken whole: were it refused, that would be a gap to tell of at once, without end. */
+  override push(frame: Frame, limits: QueueLimits): PushOutcome {
+    if (!this.#telling) return super.push(frame, limits);
+    this.pushReplay([frame]);
+    return 'accepted';
   }
 
   /**
@@ -33,10 +42,12 @@ export class Arrears extends Queue {
     // Taken out first: listeners of a gap may send, and what they push out must not be of this.
     for (let entries = this.take(PIECE_BYTES); entries.length > 0; entries = this.take(PIECE_BYTES)) {
       const frames: Frame[] = [];
+      this.#telling = this.empty;
       for (const entry of entries) {
         const frame = entry === LOSS ? gapAfter(frames) : entry;
         if (frame !== undefined) frames.push(frame);
       }
+      this.#telling = false;
       if (frames.length === 0) continue;
       const chunk = new Chunk(frames);
       return chunk.byteLength <= PIECE_BYTES ? chunk : this.#cut(bytesOf(chunk, frames), chunk.lastId);

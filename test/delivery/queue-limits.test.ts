@@ -171,6 +171,36 @@ it('tells the application of losses, also when the client is told nothing', asyn
   expect(gaps).toMatchObject([{ userId: 'ann', lastEventId: 'taken', reason: 'dropped' }]);
 });
 
+it('tells of a loss behind an event that was written in parts by the id of that event', async () => {
+  const { sse, response, send, drain, got } = await stalled({ maxQueueItems: 1, maxQueueBytes: 400_000 });
+  sse.sendToUser('ann', 'x'.repeat(300_000), { id: 'in parts' });
+  for (let part = 0; part < 2; part += 1) {
+    response.drain();
+    await flushed();
+  }
+  send(1, 2);
+  response.takes = true;
+  for (let part = 0; part < 2; part += 1) await drain();
+  expect(got()).toEqual([gapAfter('in parts'), 2]);
+});
+
+it.each([
+  ['told of the loss', undefined, 1, [gapAfter('taken'), 3, 101, 102]],
+  ['told nothing', false, 0, [101, 102]],
+] as const)('brings a client that is %s what a listener sends that hears of it, however large', async (...row) => {
+  const [, gapEvent, maxQueueItems, expected] = row;
+  const { sse, send, drain, got } = await stalled({ maxQueueItems, maxQueueBytes: 100 }, { gapEvent });
+  let gaps = 0;
+  sse.on('gap', () => {
+    gaps += 1;
+    if (gaps < 100) for (const id of ['id-101', 'id-102']) sse.sendToUser('ann', 'x'.repeat(1000), { id });
+  });
+  send(1, 3);
+  await drain();
+  expect(got()).toEqual(expected);
+  expect(gaps).toBe(1);
+});
+
 it.each([
   ['maxQueueItems', { maxQueueItems: 0 }],
   ['maxQueueBytes', { maxQueueBytes: 0 }],

@@ -1,10 +1,12 @@
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { RecentFrames } from '../../src/delivery/recent-frames.js';
 import { encodeEvent } from '../../src/wire/frame.js';
 import { openStream, type StreamClient } from '../helpers/client.js';
 import { MemoryBus } from '../helpers/memory-bus.js';
 import { serveHub } from '../helpers/server.js';
 import { randomFrom } from '../helpers/stall.js';
+
+afterEach(() => vi.restoreAllMocks());
 
 const seen = (client: StreamClient) => client.events.map(({ event, data }) => event ?? data);
 const ids = (client: StreamClient) => client.events.map(({ id }) => id);
@@ -167,4 +169,22 @@ it('makes room for what is packed, however little of it is left', () => {
     const kept = Array.from(frames.newestFirst(unasked), (frame) => /data: (.*)/.exec(frame.text)?.[1]);
     expect(kept).toEqual(texts.reverse());
   }
+});
+
+it('keeps the newest of events of one size, in no more room however many pass', () => {
+  const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow');
+  for (let size = 0; size <= 110; size += 1) {
+    const frames = new RecentFrames(true);
+    let kept: string[] = [];
+    for (let n = 100; n < 300; n += 1) {
+      const text = `${n}${'x'.repeat(size)}`;
+      frames.push(encodeEvent({ id: `${n}`, unique: true, text }, n, true));
+      kept = [...kept, text].slice(-7);
+      if (frames.length > 7) frames.shift();
+    }
+    expect(Array.from(frames.newestFirst(unasked), (frame) => /data: (.*)/.exec(frame.text)?.[1])).toEqual(
+      kept.reverse(),
+    );
+  }
+  expect(Math.max(...allocate.mock.calls.map(([bytes]) => bytes))).toBeLessThanOrEqual(2048);
 });

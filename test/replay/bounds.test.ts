@@ -181,6 +181,18 @@ it('does not grow beyond that for 300,000 more', () => {
   expect(grown).toBeLessThan(45e6);
 }, 60_000);
 
+it.each([
+  ['one for all', () => 'same'],
+  ['one for each', (n: number) => `own-${n}`],
+])('keeps no more of ids that the caller gives, %s, however many events pass', (_, idOf) => {
+  const sse = new SSEKify({ recentBufferSize: 10, recentTTLMs: 0 });
+  const send = (from: number, to: number) => {
+    for (let n = from; n < to; n += 1) sse.sendToUser('ann', 'x', { id: idOf(n), text: true });
+  };
+  send(0, 200_000);
+  expect(heapGrowth(() => send(200_000, 500_000))).toBeLessThan(3e6);
+});
+
 it('knows the latest 10,000 places where no event is', () => {
   const index = new PositionIndex();
   for (let order = 0; order <= 10_000; order += 1) index.mark(`m${order}`, order);

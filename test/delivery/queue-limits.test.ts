@@ -171,6 +171,18 @@ it('tells the application of losses, also when the client is told nothing', asyn
   expect(gaps).toMatchObject([{ userId: 'ann', lastEventId: 'taken', reason: 'dropped' }]);
 });
 
+it('tells of a loss by the last id there was, whatever was written behind it', async () => {
+  const { sse, handle, response, send, drain, got } = await stalled({ maxQueueItems: 1 });
+  await drain();
+  response.takes = false;
+  sse.sendToUser('ann', 'x', { id: 'last' });
+  handle.comment('no id');
+  await flushed();
+  send(1, 2);
+  await drain();
+  expect(got()).toEqual([gapAfter('last'), 2]);
+});
+
 it('tells of a loss behind an event that was written in parts by the id of that event', async () => {
   const { sse, response, send, drain, got } = await stalled({ maxQueueItems: 1, maxQueueBytes: 400_000 });
   sse.sendToUser('ann', 'x'.repeat(300_000), { id: 'in parts' });

@@ -96,6 +96,32 @@ it('gives a cursor where nothing is left, so that the next reconnect signals no 
   expect(sse.stats().gaps).toMatchObject({ unknown: 1, evicted: 1 });
 });
 
+it('signals a gap to whoever comes back while events of other instances are missing, wherever it was', async () => {
+  const adapter = new MemoryBus().adapter();
+  const { sse, url } = await serveHub({ hub: { redis: adapter } });
+  await sse.ready();
+  const ann = await openStream(`${url}/ann`);
+  adapter.tell('down');
+  sse.sendToUser('ann', 'from here');
+  await ann.received(1);
+  const again = await openStream(`${url}/ann`, { lastEventId: ann.lastEventId });
+  await again.received(1);
+  expect(events(again)[0]).toEqual(gap(ann.lastEventId, 'evicted'));
+});
+
+it('signals what may be missing to a client that was here before anything was sent', async () => {
+  const adapter = new MemoryBus().adapter();
+  const { sse, url } = await serveHub({ hub: { redis: adapter } });
+  await sse.ready();
+  const ann = await openStream(`${url}/ann`, { lastEventId: 'nowhere' });
+  await ann.received(2);
+  adapter.tell('down');
+  adapter.tell('up');
+  const again = await openStream(`${url}/ann`, { lastEventId: ann.lastEventId });
+  await again.received(1);
+  expect(events(again)[0]).toEqual(gap(ann.lastEventId, 'evicted'));
+});
+
 it('calls the gap event as gapEvent says', async () => {
   const { url } = await serveHub({ hub: { gapEvent: 'lost' } });
   const client = await openStream(`${url}/ann`, { lastEventId: 'x' });

@@ -54,8 +54,9 @@ export class Lossless implements LogBusHost {
       ringMaxBytes,
       counters,
       delivery,
-      read: (position) => this.bus.pages.after(position),
+      read: (position) => this.bus.pages.from(position),
       asked: () => this.bus.asked,
+      tickSeq: () => this.bus.tickSeq,
     });
     this.bus = new LogBus(source, settings.channel, delivery.clock, this);
     const memoryOnly = seq.redis === null;
@@ -117,9 +118,7 @@ export class Lossless implements LogBusHost {
     }
     const received = this.#decode(entry);
     if (entry.prev !== undefined) feed.ring.emptyBetween(entry.prev, id);
-    // A client that was told of an earlier tick has missed nothing where the log begins with this one.
-    if (entry.since !== undefined) feed.moveTo(entry.since);
-    if (received === undefined || 'command' in received) feed.moveTo(id);
+    if (received === undefined || 'command' in received) feed.pass(entry);
     if (received === undefined) return;
     if (!feed.isOld(id)) this.#parts.take(received, String(entry.message));
     else if ('event' in received)
@@ -143,11 +142,11 @@ export class Lossless implements LogBusHost {
   }
 
   #pageEntry(entry: LogEntry): LogPageEntry {
-    const { id, kind } = entry;
+    const { id, kind, since, prev } = entry;
     if (kind === 'mark') return { id, kind };
     // What is wrong with it was told when it came.
     const received = this.#decode(entry, false);
-    if (received === undefined || 'command' in received) return { id, kind: 'other' };
+    if (received === undefined || 'command' in received) return { id, kind: 'other', since, prev };
     return { id, kind: 'event', scope: received.scope, frame: encodeEvent(received.event, 0) };
   }
 }

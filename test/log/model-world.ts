@@ -7,8 +7,13 @@ import { BEGINNING, compareStreamIds, formatStreamId, parseStreamId, type Stream
 import { ManualDelivery, QUIET, quietParts, ReadingSink } from '../helpers/manual-delivery.js';
 
 /** What stands in the log, or stood there. */
-export type Entry = { id: StreamId } & ({ kind: 'event'; scope: Scope } | { kind: 'mark' } | { kind: 'tick' });
+export type Entry = { id: StreamId } & (
+  | { kind: 'event'; scope: Scope }
+  | { kind: 'mark' }
+  | { kind: 'tick'; since: StreamId }
+);
 
+const TICK_SEQ = 7;
 const PAGE_ENTRIES = 4;
 const CURSOR_MS = 1000;
 /** An event of these tests costs a little more than this in the ring. */
@@ -68,6 +73,7 @@ export class World {
           read: (position) =>
             new Promise((resolve, reject) => this.#reads.push({ position, page: undefined, resolve, reject })),
           asked: () => this.#asked,
+          tickSeq: () => TICK_SEQ,
         });
         return feed;
       },
@@ -89,8 +95,10 @@ export class World {
   }
 
   tick(): void {
-    if (this.log.at(-1)?.kind === 'tick') this.log.pop();
-    this.#append({ id: this.#next(), kind: 'tick' });
+    const last = this.log.at(-1);
+    if (last?.kind === 'tick') this.log.pop();
+    const since = last?.kind === 'tick' ? last.since : this.end;
+    this.#append({ id: { ...this.#next(), seq: TICK_SEQ }, kind: 'tick', since });
   }
 
   /** The log is gone, and begins anew. */
@@ -115,7 +123,7 @@ export class World {
     for (const entry of entries) {
       this.#read = entry.id;
       if (entry.kind === 'mark') this.feed.mark(entry.id);
-      else if (entry.kind === 'tick') this.feed.moveTo(entry.id);
+      else if (entry.kind === 'tick') this.feed.pass(entry);
       else if (this.feed.isOld(entry.id)) this.feed.record(entry.scope, this.#frame(entry));
       else this.#delivery.deliver(entry.scope, this.#frame(entry));
     }
@@ -223,9 +231,9 @@ export class World {
   }
 
   #page(position: StreamId): LogPage {
-    const behind = this.log.filter(({ id }) => isLater(id, position)).slice(0, PAGE_ENTRIES);
+    const behind = this.log.filter(({ id }) => !isLater(position, id)).slice(0, PAGE_ENTRIES + 1);
     const entries = behind.map((entry) => {
-      if (entry.kind === 'tick') return { id: entry.id, kind: 'other' as const };
+      if (entry.kind === 'tick') return { id: entry.id, kind: 'other' as const, since: entry.since };
       if (entry.kind === 'mark') return { id: entry.id, kind: 'mark' as const };
       const name = formatStreamId(entry.id);
       return {

@@ -8,8 +8,10 @@ import { isLater, nameOf, type Session, World } from './model-world.js';
 const USERS = ['ann', 'bob'];
 const ROOMS = ['r', 's'];
 
-/** A position that is not of this log. */
+/** A position that is not of this log, beyond it. */
 const NOWHERE = '5000-0';
+/** No entry of this log has such an id. */
+const STRANGE_SEQ = 9;
 
 const who = fc.nat({ max: 2 });
 const user = fc.constantFrom(...USERS);
@@ -40,6 +42,7 @@ const step = fc.oneof(
       rooms: fc.subarray(ROOMS),
       // Of the entries there have been: which one is the position; beyond them, or none at all.
       at: fc.oneof(fc.constant('again' as const), fc.constant('fresh' as const), fc.nat({ max: 40 })),
+      strange: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
       disconnect: fc.boolean(),
     }),
   },
@@ -59,11 +62,12 @@ class Clients {
     this.world = world;
   }
 
-  connect({ who, rooms, at, disconnect }: Extract<Step, { do: 'connect' }>): void {
+  connect({ who, rooms, at, strange, disconnect }: Extract<Step, { do: 'connect' }>): void {
     const before = this.#now.get(who);
     before?.connection.closed('client');
     const userId = USERS[who % USERS.length] ?? 'ann';
-    const id = typeof at === 'number' ? (this.world.all[at]?.id ?? parseStreamId(NOWHERE)) : undefined;
+    const of = typeof at === 'number' ? (this.world.all[at]?.id ?? parseStreamId(NOWHERE)) : undefined;
+    const id = of !== undefined && strange ? { ...of, seq: STRANGE_SEQ } : of;
     const again = at === 'again' ? (before?.sink.lastId ?? '') : '';
     this.#now.set(who, this.world.connect(userId, rooms, id === undefined ? again : formatStreamId(id), disconnect));
   }
@@ -138,8 +142,10 @@ function check(world: World, session: Session): void {
     const first = world.log[0]?.id ?? at;
     const judged = reason === 'evicted' && !joinedWithReplay && lastEventId !== NOWHERE;
     if (judged) expect(isLater(first, at), 'gap for a loss only').toBe(true);
-    if (reason === 'unknown') expect(lastEventId).toBe(NOWHERE);
+    const isStrange = lastEventId === NOWHERE || at.seq === STRANGE_SEQ;
+    if (reason === 'unknown') expect(isStrange || isLater(first, at), 'gap for a stranger only').toBe(true);
   }
+  if (connection.open && session.position?.seq === STRANGE_SEQ) expect(gaps, 'gap for a stranger').not.toEqual([]);
 }
 
 it('loses, repeats and reorders nothing, and tells a gap where, and only where, something is lost: 10,000 interleavings', async () => {
@@ -167,6 +173,7 @@ it('tells of no gap in rooms that are joined and left while all is in memory, an
     who,
     rooms: fc.subarray(ROOMS),
     at: anywhere,
+    strange: fc.constant(false),
     disconnect: fc.constant(false),
   });
   const other = step.filter((each) => !['connect', 'wipe', 'trim', 'send'].includes(each.do));

@@ -66,3 +66,35 @@ it('knows the place of a position right before what it still holds, or behind it
   expect(ring.placeOf(id)).toBe(ring.begin);
   expect(ring.after(ring.placeOf(id), [EVERYONE])).toMatchObject({ frames: [], broken: undefined });
 });
+
+const TICK_SEQ = 77;
+
+it('tells foreign positions from those of all that stood in it, and takes them as they are where it does not know all', () => {
+  const { ring } = new Filled(100_000_000);
+  for (let ms = 1; ms <= 10_005; ms += 1) ring.pass({ id: { ms, seq: 5 } }, TICK_SEQ);
+  const isForeign = (ms: number, seq: number) => ring.isForeign({ ms, seq }, TICK_SEQ);
+  // The first five are forgotten.
+  expect([isForeign(4, 6), isForeign(5, 4)]).toEqual([false, false]);
+  expect([isForeign(5, 6), isForeign(10_004, 6)]).toEqual([true, true]);
+  // Right before an entry ends what was lost before it.
+  expect([isForeign(10_004, 5), isForeign(10_004, 4), isForeign(10_004, TICK_SEQ)]).toEqual([false, false, true]);
+});
+
+it('knows ticks of a quiet log that were taken away, however many there were', () => {
+  const filled = new Filled(100_000_000);
+  const since = filled.append(EVERYONE);
+  for (let ms = 2; ms <= 20_000; ms += 1) filled.ring.pass({ id: { ms, seq: TICK_SEQ }, since }, TICK_SEQ);
+  const isForeign = (ms: number, seq: number) => filled.ring.isForeign({ ms, seq }, TICK_SEQ);
+  for (const ms of [2, 10_000, 20_000]) expect([isForeign(ms, TICK_SEQ), isForeign(ms, 0)]).toEqual([false, true]);
+  expect(filled.ring.placeOf({ ms: 10_000, seq: TICK_SEQ })).toBe(1);
+});
+
+it('takes the position from which on it holds everything for one of its log', () => {
+  const filled = new Filled(1000);
+  const ids = ['a', 'b', 'c', 'd', 'e', 'f'].map((text) => filled.append(EVERYONE, text));
+  const held = ids.filter((id) => filled.ring.reaches(id));
+  expect(held.length).toBeGreaterThan(1);
+  expect(held.length).toBeLessThan(ids.length);
+  for (const id of held) expect(filled.ring.isForeign(id, TICK_SEQ)).toBe(false);
+  for (const { ms } of held.slice(1)) expect(filled.ring.isForeign({ ms: ms - 1, seq: 3 }, TICK_SEQ)).toBe(true);
+});

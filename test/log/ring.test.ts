@@ -255,6 +255,6 @@ it('makes no two pages ready in one turn, however many come together', async () 
     turns.push(turn);
     return { entries: [], first: undefined };
   });
-  await Promise.all(range(0, 8).map((seq) => pages.after({ ms: 1, seq })));
+  await Promise.all(range(0, 8).map((seq) => pages.from({ ms: 1, seq })));
   expect(new Set(turns).size).toBe(8);
 });

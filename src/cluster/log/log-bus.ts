@@ -115,6 +115,11 @@ export class LogBus implements Wakeable {
     clock.wakeAt(this, clock.now() + TICK_MS);
   }
 
+  /** What the ids of the log's ticks end with. */
+  get tickSeq(): number {
+    return this.#keys.tickSeq;
+  }
+
   /** How many ends of the log have been asked for. */
   get asked(): number {
     return this.#asked;
@@ -217,9 +222,10 @@ export class LogBus implements Wakeable {
     this.#unanswered = 0;
     this.#asked += 1;
     const asked = this.#asked;
-    const { log, count, tick } = this.#keys;
+    const { log, count, tick, tickSeq } = this.#keys;
     const { maxEvents, windowMs } = this.#source.settings;
-    const args = [...this.#tail.known, String(TICK_LOCK_MS), '', String(maxEvents), String(windowMs)];
+    const numbers = [tickSeq, maxEvents, windowMs].map(String);
+    const args = [...this.#tail.known, String(TICK_LOCK_MS), '', ...numbers];
     const answered = this.#link.call('eval', TICK, '3', log, count, tick, ...args).finally(() => {
       this.#unanswered = undefined;
     });

@@ -32,8 +32,8 @@ export class Pages {
     this.#prepare = prepare;
   }
 
-  /** What comes after a position. */
-  after(position: StreamId): Promise<LogPage> {
+  /** What comes from a position on, the entry that it is of included. */
+  from(position: StreamId): Promise<LogPage> {
     const from = formatStreamId(position);
     const present = this.#reading.get(from);
     if (present !== undefined) return present;
@@ -48,7 +48,7 @@ export class Pages {
     this.#reads += 1;
     try {
       const [found, oldest] = await Promise.all([
-        this.#link.call('xrange', this.#key, `(${from}`, '+', 'COUNT', String(this.#size.entries)),
+        this.#link.call('xrange', this.#key, from, '+', 'COUNT', String(this.#size.entries + 1)),
         // Only after it: what is there still was there when the page was read.
         this.#link.call('xrange', this.#key, '-', '+', 'COUNT', '1'),
       ]);

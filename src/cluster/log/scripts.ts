@@ -68,8 +68,11 @@ return {1,id,seq,n}`.trim();
  * moves the slot would refuse a script of which one key is gone. An instance that begins learns here that its Redis is too old, which
  * nothing else would tell it before the first publish, and in no words that help. It is asked what it looks at even where there is
  * no log yet. To trim, be it nothing, lets all that follows be written where Redis is full: ticks make room there.
+ * A tick takes the place of the one right before it; one whose id does not say that it is a tick, since the log's last id is ahead of
+ * the clock, stays.
  * KEYS: log, count, tick. ARGV: known number, known ms, known number in that ms, ms between ticks ('' = an instance begins, which
- * says behind which entry, and is never taken away), '1' = mark it unless another has, behind what is known; most events and window in ms, when it is to be trimmed. Gives the id of the log's last entry.
+ * says behind which entry, and is never taken away), '1' = mark it unless another has, behind what is known; what ids of ticks end
+ * with; most events and window in ms, when it is to be trimmed. Gives the id of the log's last entry.
  */
 export const TICK = `${MARK}
 redis.pcall('XTRIM',log,'MINID','0')
@@ -97,10 +100,13 @@ local since=now-(tonumber(call('GET',KEYS[3])) or 0)
 if since>=0 and since<ARGV[4]+0 then return last[1] end
 call('SET',KEYS[3],text(now),'EX',3600)
 local tick=last[2][1]=='tick'
-local id=call('XADD',log,'*','tick',tick and last[2][2] or last[1],'n',text(n))
-if tick then call('XDEL',log,last[1]) end
-if ARGV[6] then
-call('XTRIM',log,'MAXLEN','~',ARGV[6])
-call('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[7])))
+local seq='-'..ARGV[6]
+local add=function(how,id) return how('XADD',log,id,'tick',tick and last[2][2] or last[1],'n',text(n)) end
+local id=add(redis.pcall,text(now)..seq)
+if type(id)=='table' then id=add(call,'*') end
+if tick and string.sub(last[1],-#seq)==seq then call('XDEL',log,last[1]) end
+if ARGV[7] then
+call('XTRIM',log,'MAXLEN','~',ARGV[7])
+call('XTRIM',log,'MINID','~',text(math.max(0,string.match(id,'%d+')-ARGV[8])))
 end
 return id`.trim();

@@ -128,8 +128,8 @@ export class Tail {
 
   /** Looks whether the log is the one that is known; if not, it is marked now. */
   async #look(run: number): Promise<void> {
-    const { log, count, tick } = this.#keys;
-    const args = [...this.known, this.#began ? '1' : '', this.#doubted ? '1' : ''];
+    const { log, count, tick, tickSeq } = this.#keys;
+    const args = [...this.known, this.#began ? '1' : '', this.#doubted ? '1' : '', String(tickSeq)];
     const end = await this.#link.call('eval', TICK, '3', log, count, tick, ...args);
     if (run !== this.#run) return;
     this.#doubted = false;

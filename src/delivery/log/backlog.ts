@@ -5,6 +5,7 @@ import type { Backlog } from '../backlog.js';
 import type { Connection } from '../connection.js';
 import { EVERYONE, roomScope, type Scope, userScope } from '../scope.js';
 import type { LogFeed, LogPage } from './feed.js';
+import { wasTold } from './told.js';
 
 /**
  * Where a connection's reading begins: at a place in the ring, at what its client said it has, or, for one that has nothing
@@ -106,6 +107,8 @@ export class LogBacklog implements Backlog {
       this.#counted = true;
       return this.#readOlder(undefined);
     }
+    if (this.#judges && ring.isForeign(position, this.#feed.tickSeq))
+      return this.#settle(ring.last.order, this.#gap('unknown'));
     if (this.#lastEventId !== undefined && !this.#counted) this.#feed.counters.resumesFromMemory += 1;
     return this.#settle(ring.placeOf(position), []);
   }
@@ -155,21 +158,26 @@ export class LogBacklog implements Backlog {
       return 'later';
     }
     this.#older = undefined;
-    const { ring, counters } = this.#feed;
+    const { ring, counters, tickSeq } = this.#feed;
     const frames: Frame[] = [];
-    const [oldest] = page.entries;
     const lost = page.first === undefined || compareStreamIds(page.first, position) > 0;
-    if (lost && oldest?.kind !== 'mark') frames.push(...this.#gap('evicted'));
+    const [next] = page.entries;
+    if (this.#judges && !lost && next !== undefined && next.kind !== 'mark' && !wasTold(position, next, tickSeq)) {
+      return this.#settle(ring.last.order, this.#gap('unknown'));
+    }
+    const isIt = next !== undefined && compareStreamIds(next.id, position) === 0;
+    const entries = isIt ? page.entries.slice(1) : page.entries;
+    if (lost && next?.kind !== 'mark') frames.push(...this.#gap('evicted'));
     this.#passed = true;
     const { rooms } = this.#connection;
-    for (const entry of page.entries) {
+    for (const entry of entries) {
       if (entry.kind === 'mark') frames.push(...this.#reset(entry.id));
       else if (entry.kind === 'event' && this.#sees(entry.scope, entry.id, rooms)) {
         frames.push(entry.frame);
         counters.replayed += 1;
       }
     }
-    const reached = page.entries.at(-1)?.id;
+    const reached = entries.at(-1)?.id;
     if (reached === undefined) {
       // The log has nothing of what the ring saw in it.
       if (!lost) frames.push(...this.#gap('reset'));
@@ -194,6 +202,11 @@ export class LogBacklog implements Backlog {
         this.#wait();
       },
     );
+  }
+
+  /** Whether its position is still what its client said, and may be anything. */
+  get #judges(): boolean {
+    return this.#lastEventId !== undefined && !this.#passed;
   }
 
   #sees(scope: Scope, id: StreamId, rooms: ReadonlySet<string> | undefined): boolean {

@@ -17,6 +17,7 @@ import { roomScope, type Scope } from '../scope.js';
 import { ServedRooms } from '../served-rooms.js';
 import { LogBacklog, type Start } from './backlog.js';
 import { Ring } from './ring.js';
+import type { Neighbour } from './told.js';
 
 /** A piece of the log that is older than the ring. */
 export interface LogPage {
@@ -25,11 +26,8 @@ export interface LogPage {
   first: StreamId | undefined;
 }
 
-export type LogPageEntry = { id: StreamId } & (
-  | { kind: 'event'; scope: Scope; frame: Frame }
-  | { kind: 'mark' }
-  | { kind: 'other' }
-);
+export type LogPageEntry = Neighbour &
+  ({ kind: 'event'; scope: Scope; frame: Frame } | { kind: 'mark' } | { kind: 'other' });
 
 /** What the feed is built on. */
 export interface LogFeedParts {
@@ -37,10 +35,12 @@ export interface LogFeedParts {
   ringMaxBytes: number;
   counters: Counters;
   delivery: Delivery;
-  /** Reads what comes after a position, from Redis. */
+  /** Reads what comes from a position on, from Redis. */
   read(position: StreamId): Promise<LogPage>;
   /** How many times the end of the log has been asked for. */
   asked(): number;
+  /** What the ids of the log's ticks end with. */
+  tickSeq(): number;
 }
 
 /** The place of a position that the ring does not hold, or is not known to hold. */
@@ -92,6 +92,10 @@ export class LogFeed implements History {
     return this.#parts.asked();
   }
 
+  get tickSeq(): number {
+    return this.#parts.tickSeq();
+  }
+
   read(position: StreamId): Promise<LogPage> {
     return this.#parts.read(position);
   }
@@ -106,9 +110,9 @@ export class LogFeed implements History {
     if (id !== undefined) this.ring.append(id, scope, frame);
   }
 
-  /** A tick moved the end of the log. */
-  moveTo(id: StreamId): void {
-    this.ring.moveTo(id, this.ring.last.order);
+  /** Something that is no event moved the end of the log. */
+  pass(entry: Neighbour): void {
+    this.ring.pass(entry, this.tickSeq);
   }
 
   /** The log is another from here on: everyone who passes this place is told. */

@@ -2,6 +2,7 @@ import type { GapReason } from '../../types.js';
 import type { Frame } from '../../wire/frame.js';
 import { BEGINNING, compareStreamIds, type StreamId } from '../../wire/stream-id.js';
 import type { Scope } from '../scope.js';
+import { type Neighbour, wasTold } from './told.js';
 import { Track } from './track.js';
 
 /** A place in the log that is not whole: who passes it has missed something. */
@@ -20,6 +21,11 @@ export interface Piece {
   broken: Break | undefined;
 }
 
+/** Something that is no event. */
+interface Other extends Neighbour {
+  order: number;
+}
+
 interface Kept {
   order: number;
   id: StreamId;
@@ -31,6 +37,8 @@ interface Kept {
 const EVENT_BYTES = 320;
 /** Events that go with one that comes: after a pause all that are here may be older than the window. */
 const EVICTED_AT_ONCE = 100;
+/** Positions before those that are known may be anything. */
+const MAX_OTHERS = 10_000;
 /** A quiet log keeps events for longer than its window, and positions before them count as long. */
 const MAX_VOIDS = 1000;
 const PIECE_FRAMES = 500;
@@ -49,6 +57,10 @@ export class Ring {
   readonly #everyone = new Track<Frame>();
   readonly #tracks = { user: new Map<string, Track<Frame>>(), room: new Map<string, Track<Frame>>() };
   readonly #breaks = new Track<Break>();
+  /** What else stands among the events, but for a tick that another has taken the place of. */
+  readonly #others = new Track<Other>();
+  /** Of what stood before it not all is known. */
+  #forgotten: StreamId = BEGINNING;
   /** Stretches in which nothing stands: a position in one is of what the log has lost. */
   readonly #voids: { from: StreamId; to: StreamId }[] = [];
   #bytes = 0;
@@ -93,6 +105,18 @@ export class Ring {
   }
 
   /** Something that is no event stands here. */
+  pass({ id, since, prev }: Neighbour, tickSeq: number): void {
+    const { order } = this.#last;
+    // A client that was told of an earlier tick has missed nothing where the log begins with this one.
+    if (since !== undefined) this.moveTo(since, order);
+    this.moveTo(id, order);
+    const before = this.#others.at(this.#others.length - 1);
+    const isSame = since !== undefined && before?.since !== undefined && compareStreamIds(before.since, since) === 0;
+    if (isSame && before.id.seq === tickSeq) before.id = id;
+    else this.#others.push({ order, id, since, prev });
+    if (this.#others.length > MAX_OTHERS) this.#forgotten = this.#others.shift()?.id ?? id;
+  }
+
   moveTo(id: StreamId, order: number): void {
     this.#last = { order, id };
     if (this.#floor !== undefined) return;
@@ -116,6 +140,23 @@ export class Ring {
     const isIn = ({ from, to }: { from: StreamId; to: StreamId }) =>
       compareStreamIds(from, position) < 0 && compareStreamIds(position, to) < 0 && compareStreamIds(broken, to) < 0;
     return this.#voids.find(isIn)?.to;
+  }
+
+  /** Whether a position that the ring holds is of another log: nobody can have been told of it. */
+  isForeign(position: StreamId, tickSeq: number): boolean {
+    const isNoLater = (than: StreamId) => compareStreamIds(position, than) <= 0;
+    if (isNoLater(this.#floor ?? position) || isNoLater(this.#forgotten)) return false;
+    const isNotBefore = ({ id }: Neighbour) => isNoLater(id);
+    const broken = this.#breaks.at(this.#breaks.first(isNotBefore));
+    let next: Neighbour | undefined = broken;
+    for (const each of [
+      this.#kept.at(this.#kept.first(isNotBefore)),
+      this.#others.at(this.#others.first(isNotBefore)),
+    ]) {
+      if (each !== undefined && (next === undefined || compareStreamIds(each.id, next.id) < 0)) next = each;
+    }
+    // Who passes a break is told of it.
+    return next !== undefined && next !== broken && !wasTold(position, next, tickSeq);
   }
 
   /** The place of a position that the ring holds: that of the newest entry up to it. */

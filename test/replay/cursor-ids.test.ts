@@ -14,3 +14,16 @@ it('gives a cursor an id that no event ever has, also when both are made in one 
   expect(missed?.data).toBe('"missed"');
   expect(missed?.id).not.toBe(cursor.id);
 });
+
+it('gives each place that it takes a client to an id of its own', async () => {
+  const { sse, url } = await serveHub();
+  const ann = await openStream(`${url}/ann`, { lastEventId: 'nowhere' });
+  await ann.event('server:cursor');
+  ann.close();
+  sse.sendToUser('ann', 'missed', { text: true });
+  const bob = await openStream(`${url}/bob`, { lastEventId: 'nowhere' });
+  await bob.event('server:cursor');
+  expect(bob.lastEventId).not.toBe(ann.lastEventId);
+  const again = await openStream(`${url}/ann`, { lastEventId: ann.lastEventId });
+  expect((await again.received(1))[0]?.data).toBe('missed');
+});

@@ -47,6 +47,14 @@ it('keeps nothing of 10,000 tasks that have ended, and no listener on their sign
   expect(usedBytes() - before - client.raw.length * 2).toBeLessThan(1_500_000);
 });
 
+it('keeps nothing of the tasks of 10,000 users but a place for each user', async () => {
+  const { sse } = await serveHub({ hub: { enableSeq: false, recentBufferSize: 0 } });
+  (await tasks(sse, 2000, (n) => `early-${n}`)).length = 0;
+  const before = usedBytes();
+  (await tasks(sse, 10_000, (n) => `user-${n}`)).length = 0;
+  expect(usedBytes() - before).toBeLessThan(2_500_000);
+});
+
 it('leaves one listener on a signal while it pipes and one while it waits, and none afterwards', async () => {
   const { sse, url } = await serveHub({ hub: { maxPayloadBytes: 0 } });
   const client = await openStream(`${url}/ann`, { paused: true });

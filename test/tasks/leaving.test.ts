@@ -76,6 +76,15 @@ it('changes nothing for a user who comes back in time, or has another tab', asyn
   expect(ann?.ended).toBe(false);
 });
 
+it('stops what a user who leaves still has, when another task of theirs has ended', async () => {
+  const { sse, url } = await serveHub();
+  const tasks = ['r1', 'r2'].map((requestId) => sse.task('ann', { requestId, goneAfterMs: 0 }));
+  const client = await openStream(`${url}/ann`);
+  await tasks[0]?.done();
+  client.close();
+  await aborted(tasks[1] as Task);
+});
+
 it('counts a user who left before the task began, or was never here, as not gone', async () => {
   const { sse, url } = await serveHub();
   const wish = { requestId: 'r1', goneAfterMs: 0 };

@@ -85,6 +85,13 @@ it('stops what a user who leaves still has, when another task of theirs has ende
   await aborted(tasks[1] as Task);
 });
 
+it('stops each task of a user who left when its own time is over', async () => {
+  const { sse, url } = await serveHub();
+  const tasks = [0, 50].map((goneAfterMs) => sse.task('ann', { requestId: `r${goneAfterMs}`, goneAfterMs }));
+  (await openStream(`${url}/ann`)).close();
+  for (const task of tasks) await aborted(task);
+});
+
 it('counts a user who left before the task began, or was never here, as not gone', async () => {
   const { sse, url } = await serveHub();
   const wish = { requestId: 'r1', goneAfterMs: 0 };

@@ -66,6 +66,18 @@ it('takes no piece of another type for the one before, which failed', async () =
   expect(pieces.map(({ data }) => JSON.parse(data).type)).toEqual(['read', 'begun']);
 });
 
+it('takes a piece that differs from the one before, which failed, for another one', async () => {
+  const { client, task, begunAgain, writable } = await interruptible();
+  await writable(1);
+  await task.progress('first').catch(() => {});
+  await writable(0);
+  await task.progress('second');
+  await begunAgain().pipe(['first', 'second']);
+  await client.until(({ raw }) => raw.includes('"phase":"done"'));
+  const pieces = client.events.filter(({ data }) => data.includes('"progress"'));
+  expect(pieces.map(({ data }) => JSON.parse(data).payload)).toEqual(['second', 'first']);
+});
+
 it('takes a piece that equals one which was sent again for another one', async () => {
   const { client, task, writable } = await interruptible();
   await writable(1);

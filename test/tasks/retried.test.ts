@@ -88,13 +88,15 @@ it('takes a piece that equals one which was sent again for another one', async (
   expect(client.events.filter(({ data }) => data.includes('"na"'))).toHaveLength(2);
 });
 
-it('tells tasks of one requestId apart by their users', async () => {
+it.each([
+  ['of one requestId', ['ann', 'r1'], ['bob', 'r1']],
+  ['whose names are one text together', ['ann', 'lee r1'], ['ann lee', 'r1']],
+])('tells tasks %s apart by their users', async (_, ...wishes) => {
   const hub = await logHub((await startRedis()).url);
-  const users = ['ann', 'bob'];
-  const clients = await Promise.all(users.map((user) => openStream(`${hub.url}/${user}`)));
-  for (const user of users) await hub.sse.task(user, { requestId: 'r1' }).pipe([user]);
+  const clients = await Promise.all(wishes.map(([user = '']) => openStream(`${hub.url}/${encodeURIComponent(user)}`)));
+  for (const [user = '', requestId = ''] of wishes) await hub.sse.task(user, { requestId }).pipe([user]);
   for (const [index, client] of clients.entries()) {
     await client.until(({ raw }) => raw.includes('"phase":"done"'));
-    expect(dataOf(client)).toMatchObject([{ payload: users[index] }, { phase: 'done' }]);
+    expect(dataOf(client)).toMatchObject([{ payload: wishes[index]?.[0] }, { phase: 'done' }]);
   }
 });

@@ -117,6 +117,7 @@ export class Ring {
     if (this.#others.length > MAX_OTHERS) this.#forgotten = this.#others.shift()?.id ?? id;
   }
 
+  /** This is the newest place now. */
   moveTo(id: StreamId, order: number): void {
     this.#last = { order, id };
     if (this.#floor !== undefined) return;

@@ -18,16 +18,25 @@ export interface QueueLimits {
 /** What became of a frame: `'overflow'` asks for the connection to be closed. */
 export type PushOutcome = 'accepted' | 'refused' | 'overflow';
 
+/** Replayed frames, and the live ones behind them. */
+class Section {
+  readonly replay = new Fifo<Entry>();
+  live = new Fifo<Entry>();
+}
+
 /**
  * What waits for a client that is behind: first the replay, whose frames are shared with the replay log, count toward no
- * limit and are never dropped; then live frames, first in first out, bounded by items and by bytes, frames whole.
+ * limit and are never dropped; then live frames, first in first out, bounded by items and by bytes, frames whole. What is
+ * replayed later, for a room that is joined, stands behind the live frames that wait by then, which stay under the limits.
  */
 export class Queue {
-  readonly #protected = new Fifo<Entry>();
-  readonly #live = new Fifo<Entry>();
+  /** What comes next; only here are live frames dropped. */
+  #front = new Section();
+  /** Not empty: each begins with replayed frames. */
+  readonly #later = new Fifo<Section>();
   #items = 0;
   #bytes = 0;
-  /** Frames were dropped from the front of the live part, which is not empty then. */
+  /** Frames were dropped from the front of the first live part, which is not empty then. */
   #lossAhead = false;
   /** Frames dropped from the front since the last look. */
   #droppedOldest = 0;
@@ -43,7 +52,7 @@ export class Queue {
   }
 
   get empty(): boolean {
-    return this.#protected.length === 0 && this.#live.length === 0;
+    return this.#peek() === undefined;
   }
 
   /** How many frames the last pushes dropped from the front; asking resets it. */
@@ -66,16 +75,16 @@ export class Queue {
       if (dropPolicy === 'newest' || maxQueueItems === 0) return this.#refuse();
       while (!this.takes(frame, limits)) this.#dropOldest();
     }
-    this.#live.push(frame);
+    this.#last.live.push(frame);
     this.#items += 1;
     this.#bytes += frame.byteLength;
     return 'accepted';
   }
 
-  /** Adds replayed frames behind all that waits; what waits counts as replay from then on, so that the order stays. */
-  pushReplay(frames: Iterable<Frame>): void {
-    for (let entry = this.#shiftLive(); entry !== undefined; entry = this.#shiftLive()) this.#protected.push(entry);
-    for (const frame of frames) this.#protected.push(frame);
+  /** Adds replayed frames behind all that waits. */
+  pushReplay(frames: readonly Frame[]): void {
+    if (frames.length > 0 && this.#last.live.length > 0) this.#later.push(new Section());
+    for (const frame of frames) this.#last.replay.push(frame);
   }
 
   /** Takes what comes next: as many frames as fit in `bytes`, at least one if there is one, and that behind a loss with it. */
@@ -90,40 +99,51 @@ export class Queue {
       }
       taken.push(next);
       last = next;
-      if (this.#protected.shift() === undefined) this.#shiftLive();
+      this.#shift();
     }
     return taken;
   }
 
-  #peek(): Entry | undefined {
-    return this.#protected.peek() ?? (this.#lossAhead ? LOSS : this.#live.peek());
+  get #last(): Section {
+    return this.#later.last() ?? this.#front;
   }
 
-  #shiftLive(): Entry | undefined {
-    if (this.#lossAhead) {
+  #peek(): Entry | undefined {
+    return this.#front.replay.peek() ?? (this.#lossAhead ? LOSS : this.#front.live.peek());
+  }
+
+  #shift(): void {
+    const { replay, live } = this.#front;
+    if (replay.shift() === undefined) {
+      const loss = this.#lossAhead;
       this.#lossAhead = false;
-      if (this.#live.peek() === LOSS) this.#live.shift();
-      return LOSS;
+      if (!loss || live.peek() === LOSS) this.#shiftLive();
     }
-    const entry = this.#live.shift();
-    if (entry !== undefined && entry !== LOSS) {
-      this.#items -= 1;
-      this.#bytes -= entry.byteLength;
-    }
-    return entry;
+    if (replay.length + live.length === 0) this.#front = this.#later.shift() ?? this.#front;
+  }
+
+  #shiftLive(): boolean {
+    const entry = this.#front.live.shift();
+    if (entry === undefined || entry === LOSS) return false;
+    this.#items -= 1;
+    this.#bytes -= entry.byteLength;
+    return true;
   }
 
   #refuse(): PushOutcome {
-    if (this.#live.last() !== LOSS) this.#live.push(LOSS);
+    const { live } = this.#last;
+    if (live.last() !== LOSS) live.push(LOSS);
     return 'refused';
   }
 
   #dropOldest(): void {
-    const entry = this.#live.shift();
-    this.#lossAhead = true;
-    if (entry === undefined || entry === LOSS) return;
-    this.#items -= 1;
-    this.#bytes -= entry.byteLength;
-    this.#droppedOldest += 1;
+    if (this.#shiftLive()) this.#droppedOldest += 1;
+    const { replay, live } = this.#front;
+    const next = live.length === 0 ? this.#later.shift() : undefined;
+    this.#lossAhead = next === undefined;
+    if (next === undefined) return;
+    replay.push(LOSS);
+    for (let entry = next.replay.shift(); entry !== undefined; entry = next.replay.shift()) replay.push(entry);
+    this.#front.live = next.live;
   }
 }

@@ -72,6 +72,35 @@ it('keeps the order when a room is joined with replay while frames wait', async 
   expect(sse.stats()).toMatchObject({ droppedOldest: 0, droppedNewest: 0 });
 });
 
+it.each([
+  // What a room said while it was left comes whole; a gap stands where something was lost.
+  ['oldest', [2, 'gap', 101, 'gap', 102, 13, 103, 14, 15], { droppedOldest: 2, droppedNewest: 0 }],
+  ['newest', [2, 11, 101, 12, 102, 13, 103, 'gap'], { droppedOldest: 0, droppedNewest: 2 }],
+] as const)('counts what waited when a room was joined with its history (%s)', async (dropPolicy, seen, counts) => {
+  const { sse, send } = hub();
+  send(1, 1);
+  const response = new MadeUpResponse();
+  const options = { lastEventId: '1', dropPolicy, maxQueueItems: 3 };
+  const handle = sse.registerConnection('ann', response.asResponse(), options);
+  await flushed();
+  response.takes = false;
+  send(2, 2);
+  await flushed();
+  for (let n = 1; n <= 3; n += 1) {
+    send(10 + n, 10 + n);
+    sse.sendToRoom('news', 'x', { id: 100 + n });
+    handle.join('news', { replay: true });
+    handle.leave('news');
+  }
+  send(14, 15);
+  expect(sse.stats()).toMatchObject({ queueItemsMax: 3, ...counts });
+  response.takes = true;
+  response.drain();
+  await flushed();
+  const got = [...response.text.matchAll(/^id: (\d+)$|^event: server:(gap)$/gm)];
+  expect(got.map(([, id, gap]) => gap ?? Number(id))).toEqual(seen);
+});
+
 it('has a large frame in memory once, however many slow clients are resent it', async () => {
   const { sse, send } = hub();
   send(1, 1);

@@ -1,4 +1,5 @@
 import { createHook } from 'node:async_hooks';
+import { ServerResponse } from 'node:http';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { Clock, type Wakeable } from '../../src/delivery/clock.js';
 import { openStream } from '../helpers/client.js';
@@ -17,6 +18,9 @@ it('makes no timer per connection, ref’d or not', async () => {
   });
   const register = sse.registerConnection.bind(sse);
   sse.registerConnection = (...args) => {
+    const [, response] = args;
+    // Node makes a timer in each second in which it writes the date.
+    if (response instanceof ServerResponse) response.sendDate = false;
     registering = true;
     try {
       return register(...args);

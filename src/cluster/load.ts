@@ -48,8 +48,14 @@ export function functionIn(module: unknown, name: string): (...args: unknown[]) 
   throw exportsNo(name);
 }
 
+/** Nothing, which leads to the Redis of this machine, or a URL that is taken for a path, which errors show with its password. */
+const NOWHERE = /^(?!(rediss?|unix):\/\/|\/)(.*[:/]\/|$)/i;
+
 /** Makes a client; where it throws, for a URL that it cannot read for example, the target is to blame. */
 export function made(target: unknown, make: () => unknown): unknown {
+  if (typeof target === 'string' && NOWHERE.test(target)) {
+    throw new SSEKifyError('INVALID_OPTION', `target is ${show(target)}: expected a redis:// or rediss:// URL.`);
+  }
   try {
     return make();
   } catch (cause) {

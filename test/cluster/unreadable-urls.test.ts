@@ -24,6 +24,9 @@ describe.each(Object.entries(MAKERS))('%s', (_, make) => {
     'redis://:s3cret@host:undefined',
     'redis://app:s3cret#x@host',
     'redis://app:s3cret%@host',
+    'redis:/app:s3cret@host',
+    'redis//app:s3cret@host',
+    'http://app:s3cret@host',
   ])('keeps the password of %s to itself', (url) => {
     let refusal: unknown;
     try {
@@ -33,5 +36,16 @@ describe.each(Object.entries(MAKERS))('%s', (_, make) => {
     }
     expect(refusal).toMatchObject({ code: 'INVALID_OPTION' });
     expect(inspect(refusal)).not.toContain('s3cret');
+  });
+});
+
+describe.each([createIORedisAdapter, createNodeRedisAdapter, createRedisStreamAdapter])('%o', (make) => {
+  it('refuses an empty URL, which would lead to the Redis of this machine', () => {
+    expect(() => make('')).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_OPTION',
+        message: 'target is "": expected a redis:// or rediss:// URL.',
+      }),
+    );
   });
 });

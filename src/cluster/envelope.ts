@@ -1,7 +1,7 @@
 import { isRecord } from '../checks.js';
 import type { HeldScope } from '../delivery/recent-buffer.js';
 import { messageOf, SSEKifyError, show } from '../errors.js';
-import { checkRoom, checkUserId } from '../names.js';
+import { checkRoom, nameOf } from '../names.js';
 import type { Scope } from '../types.js';
 import { checkEvent, checkId, checkRetry } from '../wire/fields.js';
 import type { WireEvent } from '../wire/frame.js';
@@ -180,7 +180,7 @@ function readAnyhow(message: string, maxPayloadBytes: number): Received {
     return read(parts, maxPayloadBytes);
   } catch (cause) {
     if (cause instanceof SSEKifyError && cause.code === 'INVALID_ENVELOPE') throw cause;
-    return bad(messageOf(cause), cause);
+    return bad(messageOf(cause).replace(/\.$/, ''), cause);
   }
 }
 
@@ -219,10 +219,10 @@ function read({ fields, dataText }: Parts, maxPayloadBytes: number): Received {
   if (type === 'close') {
     const reason = given(fields.reason);
     if (reason !== undefined && typeof reason !== 'string') bad('reason is no string');
-    return { n, command: { type, target: checkUserId(target), reason } };
+    return { n, command: { type, target: named(target), reason } };
   }
   if (type === 'join' || type === 'leave') {
-    return { n, command: { type, target: checkUserId(target), room: checkRoom(room) } };
+    return { n, command: { type, target: named(target), room: checkRoom(room) } };
   }
   const scope = scopeOf(type, target);
   const sent = text === undefined ? dataText : text;
@@ -257,10 +257,13 @@ export function aboutOf(message: string): Partial<Envelope> {
   };
 }
 
+const named = (target: unknown) =>
+  nameOf(target) ?? bad(`target is ${show(target)}: expected a non-empty string or a finite number`);
+
 function scopeOf(type: unknown, target: unknown): Scope {
   if (type === 'all') return { kind: 'all' };
-  if (type === 'user') return { kind: 'user', name: checkUserId(target) };
-  if (type === 'room') return { kind: 'room', name: checkRoom(target) };
+  if (type === 'user') return { kind: 'user', name: named(target) };
+  if (type === 'room') return { kind: 'room', name: named(target) };
   return bad(`type is ${show(type)}`);
 }
 

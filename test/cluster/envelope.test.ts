@@ -86,6 +86,20 @@ it.each(bad)('drops %s, counts it, tells of it once, and delivers what comes nex
   expect(sse.stats().errorCount).toBe(1);
 });
 
+it.each([
+  ['{"type":"user","data":1}', 'target is undefined: expected a non-empty string or a finite number'],
+  ['{"type":"room","target":"","data":1}', 'target is "": expected a non-empty string or a finite number'],
+  ['{"type":"close","target":null}', 'target is null: expected a non-empty string or a finite number'],
+  ['{"type":"join","target":"ann"}', 'room is undefined: expected a non-empty string or a finite number'],
+  ['{"type":"all","retry":-1,"data":1}', 'retry is -1: expected an integer from 0 to 2147483647 (milliseconds)'],
+])('names the field of %s that is wrong as the envelope does', async (message, what) => {
+  const { send, ann, errors } = await receiver();
+  send(message);
+  send(good);
+  await ann.event('end');
+  expect(errors.map((error) => error.message)).toEqual([`an envelope was dropped: ${what}.`]);
+});
+
 it('survives 100,000 levels at the default limits', async () => {
   const { send, ann, errors } = await receiver();
   send(`{"type":"all","data":${deep(100_000)}}`);

@@ -14,3 +14,13 @@ describe('what is known of a message that a Cluster sent on too often', () => {
     expect(outcomeAfter('Error: Connection is closed.')).toBe('unknown');
   });
 });
+
+it.each([
+  [
+    'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.',
+    'unknown',
+  ],
+  ["Stream isn't writeable and enableOfflineQueue options is false", 'refused'],
+])('says that the connection was lost, and sends nobody to options that change nothing: %s', (said, outcome) => {
+  expect(channelError(new Error(said))).toMatchObject({ message: 'the connection to Redis was lost', outcome });
+});

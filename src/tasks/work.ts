@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { readOptions, text } from '../checks.js';
 import { refusesData, SSEKifyError } from '../errors.js';
 import { checkItems, pump } from '../pump.js';
@@ -128,7 +129,7 @@ export class Work implements Task {
 
   async #publishPiece(type: string | undefined, payload: unknown): Promise<void> {
     const failed = this.#failed;
-    const isAgain = failed !== undefined && failed.type === type && Object.is(failed.payload, payload);
+    const isAgain = failed !== undefined && failed.type === type && isDeepStrictEqual(failed.payload, payload);
     const place = isAgain ? failed.place : this.#pieces;
     this.#failed = undefined;
     if (!isAgain) this.#pieces += 1;

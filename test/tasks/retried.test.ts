@@ -52,6 +52,19 @@ it('shows each piece once of a task that goes on elsewhere after a piece was sen
   expect(pieces).toEqual([0, 1, 2, 3, 4]);
 });
 
+it('shows a piece once that is sent again as another object which equals it', async () => {
+  const { client, task, begunAgain, writable } = await interruptible();
+  const piece = (place: number) => ({ place, text: ['na'] });
+  await writable(1);
+  await task.progress(piece(0)).catch(() => {});
+  await writable(0);
+  await task.progress(piece(0));
+  await begunAgain().pipe([piece(0), piece(1)]);
+  await client.until(({ raw }) => raw.includes('"phase":"done"'));
+  const pieces = client.events.filter(({ data }) => data.includes('"progress"'));
+  expect(pieces.map(({ data }) => JSON.parse(data).payload)).toEqual([piece(0), piece(1)]);
+});
+
 it('takes no piece of another type for the one before, which failed', async () => {
   const { client, task, begunAgain, writable } = await interruptible();
   await writable(1);

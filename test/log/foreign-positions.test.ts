@@ -85,3 +85,34 @@ it('takes each position it has told, also that of a sign of life that is gone, w
     expect(told(client).map(({ data }) => data)).toEqual(['0', '1']);
   }
 });
+
+it('takes a position right before a sign of life that is gone, to which a client was moved where a loss ended', async () => {
+  const redis = await startRedis();
+  const a = await hubOf(redis, 'mine');
+  const raw = redis.client();
+  const tick = await goneTick(redis, 'mine', a.url);
+  const client = await openStream(`${a.url}/ann`);
+  const now = Date.now() + 5000;
+  const [event, next] = [`${now}-0`, `${now}-${tick.split('-')[1]}`];
+  const n = Number(await raw.get('{mine}:count')) + 1;
+  await raw
+    .multi()
+    .set('{mine}:count', n)
+    .xadd('{mine}:log', event, 'm', '{"type":"all","data":"lost"}', 'n', n)
+    .xadd('{mine}:log', next, 'tick', event, 'n', n)
+    .xtrim('{mine}:log', 'MAXLEN', 1)
+    .exec();
+  await untilTold(client, 1);
+  expect(gapsOf(client)).toEqual(['evicted']);
+  const lastEventId = client.events.find(({ id }) => id?.startsWith(`${now}-`) === true)?.id ?? '';
+  expect(lastEventId).not.toBe('');
+  client.close();
+  await expect.poll(async () => (await raw.xrange('{mine}:log', next, next)).length, { timeout: 9000 }).toBe(0);
+  for (const log of [{}, { ringMaxBytes: 0 }]) {
+    const b = await hubOf(redis, 'mine', log);
+    const again = await openStream(`${b.url}/ann`, { lastEventId });
+    await a.sse.publishToAll('next');
+    await untilTold(again, 1);
+    expect(gapsOf(again)).toEqual([]);
+  }
+});

@@ -11,12 +11,12 @@ export interface Neighbour {
 
 /**
  * Whether a client can have been told of a position, by the first entry that is not before it: it is that of the entry, or right
- * before it (where a loss ends), or of what was taken away. Any other is not of this log.
+ * before it (where a loss ends), or one of these of what was taken away. Any other is not of this log.
  */
 export function wasTold(position: StreamId, { id, since, prev }: Neighbour, tickSeq: number): boolean {
   if (compareStreamIds(position, id) === 0 || compareStreamIds(position, beforeStreamId(id)) === 0) return true;
   if (prev !== undefined && compareStreamIds(position, prev) > 0) return true;
   if (since === undefined) return false;
   const behind = compareStreamIds(position, since);
-  return behind === 0 || (behind > 0 && position.seq === tickSeq);
+  return behind === 0 || (behind > 0 && (position.seq === tickSeq || position.seq === tickSeq - 1));
 }

@@ -116,3 +116,17 @@ it('takes a position right before a sign of life that is gone, to which a client
     expect(gapsOf(again)).toEqual([]);
   }
 });
+
+it.each(RINGS)(
+  'takes that of a sign of life that is gone where the log begins with a later one, read out of %s',
+  async (_, log) => {
+    const redis = await startRedis();
+    const { sse, url } = await hubOf(redis, 'mine', log);
+    const lastEventId = await goneTick(redis, 'mine', url);
+    await redis.client().xtrim('{mine}:log', 'MAXLEN', 1);
+    for (const data of range(0, 2)) await sse.publishToAll(data);
+    const client = await openStream(`${url}/ann`, { lastEventId });
+    await untilTold(client, 2);
+    expect(told(client).map(({ data }) => data)).toEqual(['0', '1']);
+  },
+);

@@ -8,7 +8,7 @@ import { PageSize } from './page-size.js';
 /** A piece of the log. */
 export interface Page {
   entries: readonly LogEntry[];
-  /** The oldest entry of the log after the page was read; `undefined` when it is empty. */
+  /** The oldest position of the log after the page was read: of a tick, that of what it follows; `undefined` when it is empty. */
   first: StreamId | undefined;
 }
 
@@ -57,7 +57,8 @@ export class Pages {
       await this.#lastTurn;
       const entries = readEntries(found);
       this.#size.fit(entries);
-      return this.#prepare({ entries, first: readEntries(oldest)[0]?.id });
+      const [first] = readEntries(oldest);
+      return this.#prepare({ entries, first: first?.since ?? first?.id });
     } catch (error) {
       // It may have been too large for the time there is.
       this.#size = new PageSize();

@@ -153,7 +153,7 @@ export class Tail {
     if (!this.#strange || ms === 0 || oldest === undefined || oldest.kind === 'mark') return false;
     if (oldest.kind === 'tick' && oldest.id.ms - ms < this.#settings.windowMs) return false;
     const [first] = readEntries(await this.#link.call('xrange', this.#keys.log, '-', '+', 'COUNT', '1'));
-    return first !== undefined && compareStreamIds(first.id, this.#position) > 0;
+    return first !== undefined && compareStreamIds(first.since ?? first.id, this.#position) > 0;
   }
 
   /** A write after the entries that a replica has is proof that it has the entries. */

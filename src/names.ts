@@ -17,6 +17,9 @@ function checkName(value: unknown, what: string, code: SSEKifyErrorCode): string
 
 export const checkUserId = (value: unknown): string => checkName(value, 'userId', 'INVALID_USER_ID');
 
+/** What an envelope calls either. */
+export const checkTarget = (value: unknown): string => checkName(value, 'target', 'INVALID_USER_ID');
+
 /** `where` is what the message calls it. */
 export const checkRoom = (value: unknown, where = 'room'): string => checkName(value, where, 'INVALID_ROOM');
 

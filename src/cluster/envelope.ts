@@ -1,7 +1,7 @@
 import { isRecord } from '../checks.js';
 import type { HeldScope } from '../delivery/recent-buffer.js';
 import { messageOf, SSEKifyError, show } from '../errors.js';
-import { checkRoom, nameOf } from '../names.js';
+import { checkRoom, checkTarget } from '../names.js';
 import type { Scope } from '../types.js';
 import { checkEvent, checkId, checkRetry } from '../wire/fields.js';
 import type { WireEvent } from '../wire/frame.js';
@@ -219,10 +219,10 @@ function read({ fields, dataText }: Parts, maxPayloadBytes: number): Received {
   if (type === 'close') {
     const reason = given(fields.reason);
     if (reason !== undefined && typeof reason !== 'string') bad('reason is no string');
-    return { n, command: { type, target: named(target), reason } };
+    return { n, command: { type, target: checkTarget(target), reason } };
   }
   if (type === 'join' || type === 'leave') {
-    return { n, command: { type, target: named(target), room: checkRoom(room) } };
+    return { n, command: { type, target: checkTarget(target), room: checkRoom(room) } };
   }
   const scope = scopeOf(type, target);
   const sent = text === undefined ? dataText : text;
@@ -257,13 +257,10 @@ export function aboutOf(message: string): Partial<Envelope> {
   };
 }
 
-const named = (target: unknown) =>
-  nameOf(target) ?? bad(`target is ${show(target)}: expected a non-empty string or a finite number`);
-
 function scopeOf(type: unknown, target: unknown): Scope {
   if (type === 'all') return { kind: 'all' };
-  if (type === 'user') return { kind: 'user', name: named(target) };
-  if (type === 'room') return { kind: 'room', name: named(target) };
+  if (type === 'user') return { kind: 'user', name: checkTarget(target) };
+  if (type === 'room') return { kind: 'room', name: checkTarget(target) };
   return bad(`type is ${show(type)}`);
 }
 

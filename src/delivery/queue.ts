@@ -18,7 +18,7 @@ export interface QueueLimits {
 /** What became of a frame: `'overflow'` asks for the connection to be closed. */
 export type PushOutcome = 'accepted' | 'refused' | 'overflow';
 
-/** Replayed frames, and the live ones behind them. */
+/** Replayed frames, what is lost behind them, and the live ones that follow. */
 class Section {
   readonly replay = new Fifo<Entry>();
   live = new Fifo<Entry>();
@@ -36,8 +36,6 @@ export class Queue {
   readonly #later = new Fifo<Section>();
   #items = 0;
   #bytes = 0;
-  /** Frames were dropped from the front of the first live part, which is not empty then. */
-  #lossAhead = false;
   /** Frames dropped from the front since the last look. */
   #droppedOldest = 0;
 
@@ -109,16 +107,12 @@ export class Queue {
   }
 
   #peek(): Entry | undefined {
-    return this.#front.replay.peek() ?? (this.#lossAhead ? LOSS : this.#front.live.peek());
+    return this.#front.replay.peek() ?? this.#front.live.peek();
   }
 
   #shift(): void {
     const { replay, live } = this.#front;
-    if (replay.shift() === undefined) {
-      const loss = this.#lossAhead;
-      this.#lossAhead = false;
-      if (!loss || live.peek() === LOSS) this.#shiftLive();
-    }
+    if (replay.shift() === undefined) this.#shiftLive();
     if (replay.length + live.length === 0) this.#front = this.#later.shift() ?? this.#front;
   }
 
@@ -137,12 +131,12 @@ export class Queue {
   }
 
   #dropOldest(): void {
-    if (this.#shiftLive()) this.#droppedOldest += 1;
     const { replay, live } = this.#front;
+    if (this.#shiftLive()) this.#droppedOldest += 1;
+    if (replay.last() !== LOSS) replay.push(LOSS);
+    if (live.peek() === LOSS) live.shift();
     const next = live.length === 0 ? this.#later.shift() : undefined;
-    this.#lossAhead = next === undefined;
     if (next === undefined) return;
-    replay.push(LOSS);
     for (let entry = next.replay.shift(); entry !== undefined; entry = next.replay.shift()) replay.push(entry);
     this.#front.live = next.live;
   }

@@ -88,7 +88,7 @@ async function startSentinel(primaryPort: number): Promise<{ child: ChildProcess
     log += chunk;
     if (log.includes('+monitor')) break;
   }
-  if (child.exitCode !== null) throw new Error(`the sentinel ended:\n${log}`);
+  if (!log.includes('+monitor')) throw new Error(`the sentinel ended:\n${log}`);
   // Nobody reads on: the log must not fill the pipe.
   child.stdout.resume();
   return { child, port };

@@ -51,8 +51,8 @@ function* pathsIn(value: unknown): Generator<string> {
   if (typeof value === 'object' && value !== null) for (const each of Object.values(value)) yield* pathsIn(each);
 }
 
-it('is at most 86 kB when packed, a seventh of which are the comments of its types', () => {
-  expect(packed.size).toBeLessThanOrEqual(86_000);
+it('is at most 87 kB when packed, a seventh of which are the comments of its types', () => {
+  expect(packed.size).toBeLessThanOrEqual(87_000);
 });
 
 interface Metafile {

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { vi } from 'vitest';
 import { askUntil } from './ask-until.js';
 import { atEnd } from './cleanup.js';
 import { freePort, type RedisServer, startRedis } from './redis.js';
@@ -39,7 +40,8 @@ export async function startCluster({ replicaOf }: { replicaOf?: string } = {}): 
     get addresses() {
       return nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
     },
-    ownerOf: (key: string) => ownerOf(nodes, key),
+    // While a failover settles there may be none for a moment.
+    ownerOf: (key: string) => vi.waitFor(() => ownerOf(nodes, key), { timeout: 20_000 }),
   };
   if (replicaOf !== undefined) {
     const replica = await startNode();
